@@ -1,0 +1,1 @@
+"""The REST edge of SalamBot: JSON over HTTP in, gRPC behind."""

@@ -1,0 +1,117 @@
+"""Redis as a cache and as a counter; it fails soft: without Redis there is no cache, and limits do as configured."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Literal, cast
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from servers.kit.errors import RateLimited
+from servers.kit.principal import Principal
+
+log = structlog.get_logger(__name__)
+
+_DOWN = (RedisError, OSError, asyncio.TimeoutError)
+_PAUSE_S = 1.0
+"""After a failure Redis is left alone this long: a request must not wait for a timeout each time."""
+
+
+class Cache:
+    """Values by tenant and key, under `salam:<tenant>:<key>`: no key is without its tenant."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._resting_until = 0.0
+
+    @classmethod
+    def open(cls, url: str) -> Cache:
+        """Connects at first use; a Redis that is down hurts nobody before."""
+        return cls(Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=64))
+
+    @property
+    def redis(self) -> Redis:
+        """The client, for the streams and counters of the kit."""
+        return self._redis
+
+    @property
+    def resting(self) -> bool:
+        """True for a moment after a failure."""
+        return time.monotonic() < self._resting_until
+
+    def failed(self, error: Exception) -> None:
+        """Leaves Redis alone for a moment."""
+        if not self.resting:
+            log.warning("Redis is out of reach", error=type(error).__name__)
+        self._resting_until = time.monotonic() + _PAUSE_S
+
+    async def get(self, tenant: str, key: str) -> bytes | None:
+        """The value, or None when there is none or Redis is down."""
+        if self.resting:
+            return None
+        try:
+            return cast(bytes | None, await self._redis.get(f"salam:{tenant}:{key}"))
+        except _DOWN as error:
+            self.failed(error)
+            return None
+
+    async def set(self, tenant: str, key: str, value: bytes, ttl_s: float) -> None:
+        """Keeps a value for `ttl_s` seconds; does nothing while Redis is down."""
+        if self.resting:
+            return
+        try:
+            await self._redis.set(f"salam:{tenant}:{key}", value, px=int(ttl_s * 1000))
+        except _DOWN as error:
+            self.failed(error)
+
+    async def check(self) -> None:
+        """Returns when Redis answers."""
+        await self._redis.ping()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._redis.aclose()
+
+
+# Generic cell rate algorithm: one key holds the time at which the next call would be on schedule. Redis' own clock, so
+# that processes agree. Returns the milliseconds to wait, 0 when the call is taken.
+_GCRA = """
+local now = redis.call('TIME')
+now = now[1] * 1000 + now[2] / 1000
+local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local wait = due - burst - now
+if wait > 0 then return math.ceil(wait) end
+redis.call('SET', KEYS[1], due + interval, 'PX', math.ceil(due + interval - now) + 1000)
+return 0
+"""
+
+_BURST_MS = 10_000
+"""A key may use ten seconds' worth of its limit at once."""
+
+
+class RateLimiter:
+    """Counts calls by API key in Redis, over all processes."""
+
+    def __init__(self, cache: Cache, per_minute: int, without_redis: Literal["allow", "deny"]) -> None:
+        self._cache = cache
+        self._interval_ms = 60_000 / per_minute
+        self._without_redis = without_redis
+        self._script = cache.redis.register_script(_GCRA)
+
+    async def take(self, principal: Principal) -> None:
+        """Counts one call; raises RateLimited, with the seconds to wait, when the key made too many."""
+        wait_ms = 0
+        if not self._cache.resting:
+            try:
+                key = f"salam:{principal.tenant}:rate:{principal.key_id}"
+                wait_ms = await self._script(keys=[key], args=[self._interval_ms, max(_BURST_MS, self._interval_ms)])
+            except _DOWN as error:
+                self._cache.failed(error)
+        if self._cache.resting and self._without_redis == "deny":
+            raise RateLimited("requests cannot be counted at the moment; try again later", retry_after=_PAUSE_S)
+        if wait_ms:
+            raise RateLimited("too many requests with this API key", retry_after=wait_ms / 1000)

@@ -1,0 +1,87 @@
+"""Wraps a handler of any shape in the interceptors; used alike by the socket server and the in-process channel."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from google.protobuf.message import Message
+
+from servers.kit.call import Call, serving
+from servers.kit.interceptors.base import Interceptor
+from servers.kit.method import Method
+
+Handler = Callable[..., Any]
+
+
+class Chain:
+    """The interceptors of a server, applied to one RPC at a time.
+
+    `unary` and `stream` run a handler for a call and raise only errors of the contract (SalamError) or
+    CancelledError; how those are told to the caller is the transport's affair.
+    """
+
+    def __init__(self, interceptors: Sequence[Interceptor]) -> None:
+        self._contract = _Steps(interceptors)
+        self._plain = _Steps([item for item in interceptors if not item.contract_only])
+
+    async def unary(self, call: Call, handler: Handler, request: Any, context: Any) -> Message:
+        """Runs a handler that answers with one message; `request` is a message, or an iterator of them."""
+        steps = self._steps(call.method)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(serving(call))
+            for around in steps.around:
+                await stack.enter_async_context(around(call))
+            reply = handler(steps.incoming(call, request), context)
+            reply = await reply if inspect.isawaitable(reply) else reply
+            steps.outgoing(call, reply)
+            return reply  # type: ignore[no-any-return]
+
+    async def stream(self, call: Call, handler: Handler, request: Any, context: Any) -> AsyncGenerator[Message]:
+        """Runs a handler that answers with a stream. The caller iterates in one task and closes the generator."""
+        steps = self._steps(call.method)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(serving(call))
+            for around in steps.around:
+                await stack.enter_async_context(around(call))
+            replies = handler(steps.incoming(call, request), context)
+            async for reply in replies:
+                steps.outgoing(call, reply)
+                yield reply
+
+    def _steps(self, method: Method) -> _Steps:
+        return self._contract if method.contractual else self._plain
+
+
+class _Steps:
+    """The overridden methods of the interceptors, in order."""
+
+    def __init__(self, interceptors: Sequence[Interceptor]) -> None:
+        self.around = [item.around for item in interceptors if type(item).around is not Interceptor.around]
+        self._requests = [i.on_request for i in interceptors if type(i).on_request is not Interceptor.on_request]
+        self._responses = [i.on_response for i in interceptors if type(i).on_response is not Interceptor.on_response]
+
+    def incoming(self, call: Call, request: Any) -> Any:
+        if isinstance(request, Message):
+            for step in self._requests:
+                step(call, request)
+            return request
+        return self._each(call, request)
+
+    async def _each(self, call: Call, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
+        async for request in requests:
+            for step in self._requests:
+                step(call, request)
+            yield request
+
+    def outgoing(self, call: Call, reply: Message) -> None:
+        for step in self._responses:
+            step(call, reply)
+
+
+def handler_of(handler: Any) -> Handler:
+    """The function behind a generated `grpc.RpcMethodHandler`, whatever its shape."""
+    function: Handler = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    return function

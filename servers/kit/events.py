@@ -1,0 +1,88 @@
+"""Events of the contract, told to the rest of the system through a Redis stream per tenant.
+
+`emit` never blocks and never fails: events are buffered, written in one pipeline by a background task, and dropped,
+counted, when Redis stays away longer than the buffer lasts. They are facts for dashboards and learning; what must not
+be lost is written to Postgres in the transaction it belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import structlog
+from prometheus_client import Counter
+from redis.exceptions import RedisError
+from salambot.common.v1 import envelope_pb2, event_pb2
+
+from servers.kit.cache import Cache
+from servers.kit.call import current
+from servers.kit.envelope import new_id
+
+log = structlog.get_logger(__name__)
+
+EMITTED = Counter("salambot_events_total", "Events emitted.", ("type",))
+DROPPED = Counter("salambot_events_dropped_total", "Events dropped because Redis was away.")
+
+_BUFFER = 10_000
+_BATCH = 500
+_KEPT_PER_TENANT = 10_000
+_PAUSE_S = 0.05  # events gather this long, so that a busy process writes them by the hundred
+
+
+def name_of(event: event_pb2.EventType.ValueType) -> str:
+    """`nlu.analyzed` for EVENT_TYPE_NLU_ANALYZED."""
+    return event_pb2.EventType.Name(event).removeprefix("EVENT_TYPE_").lower().replace("_", ".", 1)
+
+
+class Events:
+    """The outgoing side. `run` writes until it is cancelled, then writes what is left."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._waiting: deque[tuple[str, dict[Any, Any]]] = deque()
+
+    def emit(self, event: event_pb2.EventType.ValueType, data: Mapping[str, Any]) -> None:
+        """Tells what happened to the message of the current call. `data` holds facts, never a customer's text."""
+        envelope = current().envelope
+        if envelope is None:
+            return
+        name = name_of(event)
+        EMITTED.labels(name).inc()
+        if len(self._waiting) >= _BUFFER:
+            self._waiting.popleft()
+            DROPPED.inc()
+        fields: dict[Any, Any] = {
+            "id": new_id("evt"),
+            "type": name,
+            "channel": envelope_pb2.Channel.Name(envelope.channel).removeprefix("CHANNEL_").lower(),
+            "message_id": envelope.message_id,
+            "correlation_id": envelope.correlation_id,
+            "data": orjson.dumps(data),
+        }
+        self._waiting.append((f"salam:{envelope.tenant}:events", fields))
+
+    async def run(self) -> None:
+        """Writes events as they come; cancelled at the end."""
+        try:
+            while True:
+                await asyncio.sleep(_PAUSE_S)
+                await self.flush()
+        finally:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Writes what is waiting, as long as Redis takes it."""
+        while self._waiting and not self._cache.resting:
+            batch = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+            pipeline = self._cache.redis.pipeline(transaction=False)
+            for stream, fields in batch:
+                pipeline.xadd(stream, fields, maxlen=_KEPT_PER_TENANT, approximate=True)
+            try:
+                await pipeline.execute()
+            except (RedisError, OSError) as error:
+                self._cache.failed(error)
+                self._waiting.extendleft(reversed(batch))

@@ -1,0 +1,124 @@
+"""A pool of connections whose every transaction is a tenant's, or plainly the system's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+import structlog
+from pgvector.asyncpg import register_vector
+
+from servers.kit.errors import InternalError, UpstreamError
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = PoolConnectionProxy[asyncpg.Record]
+
+APP_ROLE = "salambot_app"
+"""The role that queries run as: it owns nothing and cannot bypass row-level security."""
+
+_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_OUT_OF_REACH = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Postgres:
+    """The store of everything that must not be lost. One transaction a request."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, connections: int) -> Postgres:
+        """Connects with up to `connections` connections; raises UpstreamError when nobody answers at `url`."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=2,
+                max_size=connections,
+                init=_prepare,
+                reset=_keep,
+                command_timeout=30,
+                max_inactive_connection_lifetime=300,
+            )
+        except _OUT_OF_REACH as error:
+            raise UpstreamError(f"Postgres does not answer: {error}") from error
+        return cls(pool)
+
+    @asynccontextmanager
+    async def tenant(self, tenant: str) -> AsyncIterator[Connection]:
+        """One transaction that sees the rows of `tenant` and no others; commits at the end, rolls back on an error.
+
+        Raises UpstreamError while Postgres is out of reach.
+        """
+        # The setting cannot be a bound parameter in the same round trip, so its form is checked here, whatever was
+        # checked before.
+        if not _TENANT.fullmatch(tenant):
+            raise InternalError("a store was opened for a tenant whose name cannot be one")
+        async with self._transaction(f"BEGIN; SET LOCAL salam.tenant = '{tenant}'") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Connection]:
+        """One transaction of no tenant: it sees no tenant's rows, only what the schema opens to all."""
+        async with self._transaction("BEGIN; SET LOCAL salam.tenant = ''") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire() as connection:
+                await connection.execute(begin)
+                try:
+                    yield connection
+                except BaseException:
+                    await _roll_back(connection)
+                    raise
+                await connection.execute("COMMIT")
+        except _OUT_OF_REACH as error:
+            log.warning("Postgres is out of reach", error=type(error).__name__)
+            raise UpstreamError("the database is out of reach; try again later") from error
+
+    async def check(self) -> None:
+        """Returns when Postgres answers."""
+        async with self._pool.acquire(timeout=2) as connection:
+            await connection.execute("SELECT 1")
+
+    async def close(self) -> None:
+        """Waits for running queries, then closes."""
+        await self._pool.close()
+
+
+async def _prepare(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    # Iterative scans go on until a filtered vector search has enough matches, in exact order of distance.
+    await connection.execute(f"SET ROLE {APP_ROLE}; SET hnsw.iterative_scan = strict_order; SET hnsw.ef_search = 100")
+    await register_vector(connection)  # binary vectors: text casts are 14 times slower
+    await connection.set_type_codec("jsonb", encoder=_dump, decoder=orjson.loads, schema="pg_catalog", format="text")
+
+
+async def _keep(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Nothing is left on a connection: every setting is local to its transaction. Saves a round trip a release."""
+
+
+async def _roll_back(connection: Connection) -> None:
+    # A connection that cannot roll back (cancelled in the middle of a query, server gone) must not be used again.
+    try:
+        await connection.execute("ROLLBACK", timeout=1)
+    except Exception:
+        connection.terminate()
+
+
+def _dump(value: Any) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,32 @@
+"""Who is calling: what a checked credential says."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+
+from salambot.common.v1 import options_pb2
+
+Scope = options_pb2.Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A checked credential: the tenant it belongs to, the scopes it holds, the locale the tenant speaks by default.
+
+    `internal` is true for calls between components, which were counted and checked at the edge already.
+    """
+
+    tenant: str
+    key_id: str
+    scopes: AbstractSet[int]
+    locale: str = "fr-MA"
+    internal: bool = False
+
+    def holds(self, scope: int) -> bool:
+        """Whether an RPC that asks for `scope` may be called."""
+        return scope == Scope.SCOPE_UNSPECIFIED or scope in self.scopes
+
+    def trusted(self) -> Principal:
+        """The same principal, for a call that a component makes on its behalf."""
+        return self if self.internal else replace(self, internal=True)

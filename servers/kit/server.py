@@ -1,0 +1,116 @@
+"""The gRPC server of a process: the socket side of the chain, health, reflection, graceful drain."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_status import rpc_status
+
+from servers.kit import method as methods
+from servers.kit.call import Call
+from servers.kit.chain import Chain, handler_of
+from servers.kit.errors import SalamError
+from servers.kit.health import Health
+from servers.kit.method import Method
+from servers.kit.status import to_status
+
+_OPTIONS = [
+    ("grpc.so_reuseport", 0),  # two servers on one port would each answer half of the calls
+    ("grpc.max_receive_message_length", 32 * 1024 * 1024),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+]
+
+
+class SocketInterceptor(grpc.aio.ServerInterceptor):
+    """Runs the chain around each handler of a grpc.aio server and tells errors as `google.rpc.Status`."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        self._wrapped: dict[str, Any] = {}
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        """Wraps the handler of a method once and keeps it."""
+        path = handler_call_details.method
+        wrapped = self._wrapped.get(path)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[path] = self._wrap(methods.find(path), handler)
+        return wrapped
+
+    def _wrap(self, method: Method, handler: Any) -> Any:
+        serve = handler_of(handler)
+
+        async def unary(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                return await self._chain.unary(_call(method, context), serve, request, context)
+            except SalamError as error:
+                await _abort(context, error)
+
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+            try:
+                async for reply in self._chain.stream(_call(method, context), serve, request, context):
+                    yield reply
+            except SalamError as error:
+                await _abort(context, error)
+
+        make, behaviour = {
+            (False, False): (grpc.unary_unary_rpc_method_handler, unary),
+            (False, True): (grpc.unary_stream_rpc_method_handler, stream),
+            (True, False): (grpc.stream_unary_rpc_method_handler, unary),
+            (True, True): (grpc.stream_stream_rpc_method_handler, stream),
+        }[handler.request_streaming, handler.response_streaming]
+        return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: SalamError) -> None:
+    trailing: tuple[tuple[str, str], ...] = ()
+    if error.retry_after is not None:
+        trailing = (("retry-after", str(math.ceil(error.retry_after))),)
+    status = rpc_status.to_status(to_status(error))
+    await context.abort(status.code, status.details, trailing_metadata=(*status.trailing_metadata, *trailing))
+
+
+def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
+    remaining = context.time_remaining()
+    seconds = method.timeout_s if remaining is None or remaining > method.timeout_s else remaining
+    metadata = {str(key): value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    return Call(method, metadata, time.monotonic() + seconds, peer=context.peer())
+
+
+class Server:
+    """A grpc.aio server on one address. Servicers are added to `grpc` with the generated functions."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.grpc = grpc.aio.server(interceptors=[SocketInterceptor(chain)], options=_OPTIONS)
+        self.port = 0
+
+    async def start(self, host: str, port: int, services: Sequence[str], health: Health) -> None:
+        """Listens; `services` are the full names that reflection lists. Port 0 takes a free one: see `port`.
+
+        Raises OSError when the address is taken.
+        """
+        health_pb2_grpc.add_HealthServicer_to_server(health, self.grpc)
+        names = (*services, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self.grpc)
+        try:
+            self.port = self.grpc.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise OSError(f"gRPC cannot listen on {host}:{port}: is the port taken? ({error})") from None
+        await self.grpc.start()
+
+    async def stop(self, drain_s: float) -> None:
+        """Takes no new calls and lets running ones finish for `drain_s` seconds, then cancels them."""
+        await asyncio.shield(self.grpc.stop(drain_s))

@@ -1,0 +1,105 @@
+"""Settings of an installation: the environment, read once at the composition root, frozen, documented here.
+
+Every name is prefixed with `SALAMBOT_`. A URL that is set replaces the embedded service of the same need.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SALAMBOT_"
+
+
+class SettingsError(Exception):
+    """A setting is wrong; the message names the variable and what it takes."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    home: Path = Field(Path(".salambot"), description="Folder of everything an installation keeps.")
+    http_host: str = Field("127.0.0.1", description="Address the gateway listens on.")
+    http_port: int = Field(8080, ge=0, le=65535, description="Port of the gateway; 0 takes a free one.")
+    grpc_host: str = Field("127.0.0.1", description="Address the gRPC server listens on.")
+    grpc_port: int = Field(50051, ge=0, le=65535, description="Port of the gRPC server; 0 takes a free one.")
+    peers: str = Field(
+        "{component}:50051",
+        description="Where components live that do not run in this process; `{component}` is replaced by the name.",
+    )
+    internal_secret: SecretStr | None = Field(
+        None,
+        description="Secret that components sign their calls to each other with, at least 32 characters; the same in "
+        "all processes. Embedded: made at the first start and kept in the home folder.",
+    )
+
+    database_url: str | None = Field(None, description="Postgres for the app role. Embedded when not set.")
+    database_owner_url: str | None = Field(
+        None, description="Postgres for the role that owns the schema and migrates it; the app's URL when not set."
+    )
+    database_pool: int = Field(10, ge=2, le=200, description="Connections to Postgres a process keeps.")
+    redis_url: str | None = Field(None, description="Redis. Embedded when not set.")
+    triton_url: str | None = Field(None, description="Triton's gRPC address, host:port. Embedded when not set.")
+    triton_venv: Path | None = Field(
+        None, description="Virtual environment of the embedded Triton; in the home folder when not set."
+    )
+    embedded_triton: bool = Field(
+        True, description="False serves the models with ONNX Runtime in process instead of an embedded Triton."
+    )
+    milvus_url: str | None = Field(
+        None, description="Milvus (or a Milvus Lite file) for vectors; pgvector when not set."
+    )
+    blobs_url: str | None = Field(
+        None, description="Object store of documents (`s3://bucket`); a local folder when not set."
+    )
+    models: Path = Field(
+        Path(__file__).parents[2] / "model_repository",
+        description="Folder of the ONNX models (a Triton model repository).",
+    )
+
+    llm_url: str | None = Field(
+        None, description="An OpenAI-compatible server (vLLM, Ollama, LiteLLM …), with its /v1."
+    )
+    llm_api_key: SecretStr | None = Field(None, description="Key for that server.")
+    llm_model: str | None = Field(None, description="Model to ask it for; its first one when not set.")
+
+    rate_limit_per_minute: int = Field(
+        60_000, ge=1, description="Requests a minute one API key may make, where the tenant has no limit of its own."
+    )
+    rate_limit_without_redis: Literal["allow", "deny"] = Field(
+        "allow", description="What happens to requests while Redis, which counts them, is down."
+    )
+    max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body the gateway takes, in bytes.")
+    drain_seconds: float = Field(10.0, ge=0, description="How long a stopping server lets running calls finish.")
+    retention_days: int = Field(
+        90, ge=30, le=90, description="How long conversations are kept, where the tenant does not say."
+    )
+    otlp_endpoint: str | None = Field(
+        None, description="OTLP gRPC endpoint for traces, e.g. http://127.0.0.1:4317; off when not set."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log lines written."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="JSON lines, or lines for people; `auto`: people on a terminal."
+    )
+
+
+def read_settings(**overrides: object) -> Settings:
+    """Reads the environment; `overrides` win over it.
+
+    Raises SettingsError naming the variable when a value is wrong.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [
+            f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from None

@@ -1,0 +1,114 @@
+"""One written form for the many ways a Moroccan customer types the same words.
+
+`normalise` is what every reader of text looks at: the features of the models, rules, lexicons. It lower-cases, folds
+compatibility forms, accents and the variants of Arabic letters, drops tatweel, vowel signs, joiners and skin tones,
+shortens stretched letters (`salaaaam`), and leaves words, `?`, `!` and emoji separated by single spaces.
+
+`sound` goes further, to a rough consonant skeleton shared by both scripts: `bghit`, `bghyt` and `بغيت` sound alike.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+_STRETCHED = re.compile(r"([^\d\s])\1{2,}")
+
+_ARABIC_FORMS = {
+    "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ۃ": "ه", "ہ": "ه",
+    "ک": "ك", "گ": "ك", "ڭ": "ك", "ݣ": "ك", "ڨ": "ق", "پ": "ب", "ڤ": "ف", "ڥ": "ف", "چ": "ج", "ژ": "ج",
+    "ء": None, "ـ": None,
+}  # fmt: skip
+_LATIN_FORMS = {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
+
+
+_MARKS = {"?": " ? ", "؟": " ? ", "⸮": " ? ", "!": " ! "}
+_DROPPED = ("Mn", "Cf", "Sk")  # vowel signs, joiners and direction marks, skin tones
+
+
+def _form(code: int) -> str | None:
+    """What `normalise` writes for one lower-case character; None drops it."""
+    character = chr(code)
+    category = unicodedata.category(character)
+    if category in _DROPPED:
+        return None
+    if category == "Nd":
+        return str(unicodedata.digit(character))
+    if category == "So":  # emoji
+        return f" {character} "
+    if category[0] in "LN":
+        base = unicodedata.normalize("NFD", character)[0]
+        return base if base.isalpha() else character
+    return " "
+
+
+class _Forms(dict[int, str | None]):
+    """Table for `str.translate` that learns each character the first time it is met."""
+
+    def __missing__(self, code: int) -> str | None:
+        form = self[code] = _form(code)
+        return form
+
+
+_forms = _Forms(str.maketrans({**_ARABIC_FORMS, **_LATIN_FORMS, **_MARKS}))
+
+
+def normalise(text: str) -> str:
+    """The text as words, `?`, `!` and emoji separated by single spaces; never fails, may be empty."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    folded = " ".join(text.lower().translate(_forms).split())
+    return _STRETCHED.sub(r"\1", folded)
+
+
+class _Digits(dict[int, int]):
+    """Table for `str.translate`: decimal digits of any script to ASCII, everything else to itself."""
+
+    def __missing__(self, code: int) -> int:
+        digit = unicodedata.decimal(chr(code), None)
+        ascii_code = self[code] = code if digit is None else ord("0") + int(digit)
+        return ascii_code
+
+
+_digits = _Digits()
+
+
+def ascii_digits(text: str) -> str:
+    """The text with the digits of all scripts written 0 to 9; offsets stay the same."""
+    return text if text.isascii() else text.translate(_digits)
+
+
+# Digraphs that one Arabic letter stands for, then letters that the two scripts share. Vowels are `a`, `w` and `y`.
+_DIGRAPHS = (
+    ("tch", "Š"), ("kh", "X"), ("gh", "Ğ"), ("ch", "Š"), ("sh", "Š"), ("ph", "f"), ("th", "t"), ("dh", "d"),
+    ("qu", "k"), ("ou", "w"), ("ce", "se"), ("ci", "si"), (" ال", " ل"), ("x", "ks"),
+)  # fmt: skip
+_SOUNDS = {
+    "a": "اae2", "w": "وwuo", "y": "يyi",
+    "b": "بbp", "t": "تطثt6", "j": "جj", "H": "حه7h8", "X": "خX5", "d": "دذضظd", "r": "رr", "z": "زz", "s": "سصs",
+    "S": "شŠ", "3": "ع3", "G": "غĞ", "f": "فfv", "k": "قكkq9c", "g": "g", "l": "لl", "m": "مm", "n": "نn",
+}  # fmt: skip
+SOUND_OF = {ord(letter): sound for sound, letters in _SOUNDS.items() for letter in letters}
+"""Sound class of each letter; what is not listed sounds like itself."""
+
+VOWELS = "awy"
+"""Sound classes that are dropped inside a word: writers leave them out or choose them freely."""
+
+
+def spell_sounds(normalised: str) -> str:
+    """Replaces digraphs by single letters, so that each character is one sound."""
+    for digraph, letter in _DIGRAPHS:
+        normalised = normalised.replace(digraph, letter)
+    return normalised
+
+
+def sound(normalised: str) -> str:
+    """Consonant skeleton of a normalised text: `bghit` and `بغيت` both give `bGt`."""
+    skeletons = []
+    for word in spell_sounds(f" {normalised} ").translate(SOUND_OF).split():
+        kept = word[0] + "".join(
+            letter for before, letter in pairwise(word) if letter != before and letter not in VOWELS
+        )
+        skeletons.append(kept)
+    return " ".join(skeletons)

@@ -1,0 +1,178 @@
+"""The composition root: settings and a choice of components in, a serving process out."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import structlog
+import uvicorn
+
+from servers.kit.credentials import Signer
+from servers.kit.embedded.progress import Progress
+from servers.kit.embedded.stack import EmbeddedStack
+from servers.kit.health import Health, Watched
+from servers.kit.platform import Addresses, Platform, open_platform
+from servers.kit.postgres import migrate
+from servers.kit.postgres.pool import APP_ROLE
+from servers.kit.server import Server
+from servers.kit.settings import Settings
+from servers.kit.telemetry import set_up_logging, set_up_tracing
+from servers.registry import COMPONENTS, Component
+
+SERVERS = Path(__file__).parent
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that serves: its platform and the ports it listens on (0: not served)."""
+
+    platform: Platform
+    http_port: int
+    grpc_port: int
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, components: Sequence[Component], *, gateway: bool, grpc: bool, progress: Progress
+) -> AsyncIterator[Running]:
+    """Serves `components`, with the gateway and the gRPC server as asked, until the block is left.
+
+    Starts the embedded services that no URL replaces, migrates the schema, opens the components, then listens; at the
+    end tells its watchers, drains, and closes in the opposite order.
+    """
+    service = "all" if len(components) == len(COMPONENTS) else "-".join(item.name for item in components) or "gateway"
+    set_up_logging(settings)
+    async with AsyncExitStack() as stack:
+        tracing = set_up_tracing(settings, service)
+        if tracing is not None:
+            stack.callback(tracing.shutdown)
+        needs = {need for component in components for need in component.needs}
+        addresses = await _addresses(stack, settings, needs, progress)
+        signer = Signer(_internal_secret(settings))
+        platform = await stack.enter_async_context(open_platform(settings, addresses, signer, needs))
+
+        progress("components", "Opening components")
+        server = Server(platform.chain)
+        for component in components:
+            servicer = (
+                await stack.enter_async_context(component.open(platform)) if component.built else component.unbuilt()
+            )
+            component.add(servicer, platform.handlers)
+            component.add(servicer, server.grpc)
+        health = Health([_watched(component) for component in components], platform.checks())
+        platform.health = health
+        await health.refresh()
+        watching = asyncio.create_task(health.run())
+        stack.callback(watching.cancel)
+        await stack.enter_async_context(platform.jobs.running())
+
+        if grpc:
+            await server.start(settings.grpc_host, settings.grpc_port, [item.full_name for item in components], health)
+            stack.push_async_callback(server.stop, settings.drain_seconds)
+        http_port = await _listen(stack, platform) if gateway else 0
+        stack.push_async_callback(health.drain)
+        yield Running(platform, http_port, server.port)
+
+
+def _watched(component: Component) -> Watched:
+    return Watched(component.name, component.full_name, component.needs, component.built)
+
+
+async def _addresses(
+    stack: AsyncExitStack, settings: Settings, needs: Collection[str], progress: Progress
+) -> Addresses:
+    embedded = await stack.enter_async_context(
+        EmbeddedStack.open(
+            settings.home,
+            postgres=settings.database_url is None,
+            redis=settings.redis_url is None,
+            triton=settings.embedded_triton and settings.triton_url is None and "inference" in needs,
+            models=settings.models,
+            triton_venv=settings.triton_venv,
+            progress=progress,
+        )
+    )
+    owner = settings.database_owner_url or settings.database_url or embedded.database_url
+    progress("schema", "Bringing the schema up to date")
+    await migrate(owner, SERVERS, lambda name: log.info("migration applied", file=name))
+    database = settings.database_url or await _app_url(embedded.database_url)
+    return Addresses(
+        database=database,
+        redis=settings.redis_url or embedded.redis_url,
+        triton=settings.triton_url or embedded.triton_address,
+        without_triton=embedded.without_triton,
+    )
+
+
+async def _app_url(owner_url: str) -> str:
+    """Lets the app's role log in to the embedded Postgres by itself, so that no query ever runs as its owner."""
+    connection = await asyncpg.connect(owner_url)
+    try:
+        await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN")
+        owner = await connection.fetchval("SELECT current_user")
+    finally:
+        await connection.close()
+    return owner_url.replace(f"//{owner}@", f"//{APP_ROLE}@", 1)
+
+
+def _internal_secret(settings: Settings) -> str:
+    if settings.internal_secret is not None:
+        return settings.internal_secret.get_secret_value()
+    file = settings.home / "internal.key"
+    if not file.exists():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(48))
+    return file.read_text()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Uvicorn in a loop that is not its own: signals are the command line's affair."""
+
+    def install_signal_handlers(self) -> None:
+        """Nothing."""
+
+
+async def _listen(stack: AsyncExitStack, platform: Platform) -> int:
+    from gateway.app import create_app
+
+    settings = platform.settings
+    config = uvicorn.Config(
+        create_app(platform),
+        host=settings.http_host,
+        port=settings.http_port,
+        http="httptools",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
+    )
+    config.load()
+    server = _Uvicorn(config)
+    server.lifespan = config.lifespan_class(config)
+    try:
+        await server.startup()
+    except SystemExit:
+        raise OSError(
+            f"the gateway cannot listen on {settings.http_host}:{settings.http_port}: is the port taken? "
+            "Set SALAMBOT_HTTP_PORT to another"
+        ) from None
+    ticking = asyncio.create_task(server.main_loop())
+
+    async def stop() -> None:
+        server.should_exit = True
+        await ticking
+        await server.shutdown()
+
+    stack.push_async_callback(stop)
+    return int(server.servers[0].sockets[0].getsockname()[1])
