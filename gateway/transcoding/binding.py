@@ -96,7 +96,8 @@ def _parent(given: dict[str, Any], parameter: Parameter) -> dict[str, Any]:
 def _set(given: dict[str, Any], parameter: Parameter, value: object) -> None:
     owner = _parent(given, parameter)
     name = parameter.path[-1]
-    if owner.get(name, value) != value:
+    given_already = owner.get(name)
+    if given_already is not None and given_already != value:
         raise Refused("must be the same in the path and in the body, or left out of the body", *parameter.path)
     owner[name] = value
 

@@ -26,7 +26,7 @@ class MessageCodec(Generic[MessageT]):
     """JSON of one message type."""
 
     def __init__(self, message_class: type[MessageT], readers: Readers, writers: Writers) -> None:
-        self._message = message_class
+        self.message_class = message_class
         self._read = readers.reader(message_class.DESCRIPTOR)
         self._write = writers.writer(message_class.DESCRIPTOR)
         self._bottomless = _bottomless(message_class.DESCRIPTOR)
@@ -37,7 +37,7 @@ class MessageCodec(Generic[MessageT]):
         Raises InvalidInput naming the field: a wrong type, an unknown key or word, two members of a oneof, a number out
         of range, text that is not Unicode, an object nested too deep.
         """
-        message = self._message()
+        message = self.message_class()
         try:
             if self._bottomless:
                 _check_depth(given, DEEPEST)
@@ -86,7 +86,9 @@ def parse(body: bytes) -> object:
     except UnicodeDecodeError as error:
         line = body.count(b"\n", 0, error.start) + 1
         column = error.start - body.rfind(b"\n", 0, error.start)
-        raise InvalidInput(f"the body is not UTF-8: byte 0x{body[error.start]:02x} (line {line}, column {column})") from None
+        raise InvalidInput(
+            f"the body is not UTF-8: byte 0x{body[error.start]:02x} (line {line}, column {column})"
+        ) from None
     try:
         given: object = json.loads(text)
         _check_depth(given, DEEPEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -113,7 +114,7 @@ def _binding(method: MethodDescriptor, rule: http_pb2.HttpRule) -> Binding:
 
 
 def _comments(file: FileDescriptorProto) -> dict[str, str]:
-    """The leading comments of a file's elements by full name, one paragraph a line."""
+    """The leading comments of a file's elements by full name, each paragraph on one line."""
     comments: dict[str, str] = {}
     for location in file.source_code_info.location:
         if location.leading_comments:
@@ -139,5 +140,4 @@ def _named(file: FileDescriptorProto, path: list[int]) -> str:
 
 
 def _paragraphs(comment: str) -> str:
-    paragraphs = comment.strip().split("\n\n") if "\n\n" in comment else comment.strip().split("\n \n")
-    return "\n\n".join(" ".join(line.strip() for line in paragraph.splitlines()) for paragraph in paragraphs)
+    return "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", comment.strip()))

@@ -14,8 +14,16 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcoding import scalars, wellknown
-from gateway.transcoding.fields import assignment, attribute, check_of, choice_of, flat_fields, identifier, is_map
-from gateway.transcoding.fields import require_json_form
+from gateway.transcoding.fields import (
+    assignment,
+    attribute,
+    check_of,
+    choice_of,
+    flat_fields,
+    identifier,
+    is_map,
+    require_json_form,
+)
 from gateway.transcoding.refusal import Refused, wrong_type
 from gateway.transcoding.words import numbers_of, word
 

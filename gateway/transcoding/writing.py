@@ -11,8 +11,15 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcoding import scalars, wellknown
-from gateway.transcoding.fields import attribute, check_of, flat_fields, identifier, is_envelope, is_map
-from gateway.transcoding.fields import require_json_form
+from gateway.transcoding.fields import (
+    attribute,
+    check_of,
+    flat_fields,
+    identifier,
+    is_envelope,
+    is_map,
+    require_json_form,
+)
 from gateway.transcoding.words import words_of
 
 Writer = Callable[[Any], Any]

@@ -84,7 +84,7 @@ class Health(health_pb2_grpc.HealthServicer):
         self, request: health_pb2.HealthCheckRequest, context: object
     ) -> AsyncIterator[HealthCheckResponse]:
         """The state of one service, then every change of it."""
-        last = None
+        last: int | None = None
         while True:
             changed = self._changed
             status = self._status(request.service)
@@ -93,7 +93,7 @@ class Health(health_pb2_grpc.HealthServicer):
                 yield HealthCheckResponse(status=status)
             await changed.wait()
 
-    def _status(self, service: str) -> health_pb2.HealthCheckResponse.ServingStatus:
+    def _status(self, service: str) -> int:
         if service and service not in self._watched:
             return HealthCheckResponse.SERVICE_UNKNOWN
         items = [self._watched[service]] if service else [item for item in self._watched.values() if item.built]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ class Command:
     """How to run a program.
 
     `stop_signals` are sent in turn, `grace` seconds apart, until the program ends; the first one is also what the
-    kernel sends it when we die without stopping it.
+    kernel sends it when we die without stopping it. `complaint` is a pattern of the log lines that say what is wrong;
+    without it the last lines do.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Command:
     environment: Mapping[str, str] | None = None
     account: Account | None = None
     grace: float = 10.0
+    complaint: str = ""
 
 
 class Process:
@@ -95,12 +98,13 @@ class Process:
                 continue
 
     def failure(self, what: str) -> StartError:
-        """An error saying `what` happened, where the log is, and its last lines since this process started."""
+        """An error saying `what` happened, and what the log says of it since this process started."""
         with self._command.log.open("rb") as log:
             log.seek(self._log_offset)
-            lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
-        said = "\n".join(f"  {line}" for line in lines) or "  (it said nothing)"
-        return StartError(f"{self._command.name} {what}; {self._command.log} ends with\n{said}")
+            lines = log.read().decode(errors="replace").splitlines()
+        complaints = [line for line in lines if self._command.complaint and re.search(self._command.complaint, line)]
+        said = "\n".join(f"  {line}" for line in (complaints or lines)[-TAIL_LINES:]) or "  nothing"
+        return StartError(f"{self._command.name} {what}. Its log, {self._command.log}, says:\n{said}")
 
 
 async def run(command: Command) -> None:

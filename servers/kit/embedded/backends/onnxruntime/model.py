@@ -44,8 +44,8 @@ class TritonPythonModel:
             try:
                 return self.run_batch(requests, feeds)
             except Exception:  # one request of the batch is at fault: each alone, so that the others are served
-                return [self.run_one(request, feed) for request, feed in zip(requests, feeds)]
-        return [self.run_one(request, feed) for request, feed in zip(requests, feeds)]
+                return [self.run_one(request, feed) for request, feed in zip(requests, feeds, strict=True)]
+        return [self.run_one(request, feed) for request, feed in zip(requests, feeds, strict=True)]
 
     def feed(self, request):
         """The inputs of a request by name, without a copy."""
@@ -58,12 +58,12 @@ class TritonPythonModel:
         wanted = self.wanted(requests)
         results = self.session.run(wanted, joined)
         ends = np.cumsum(sizes)
-        for name, result in zip(wanted, results):
+        for name, result in zip(wanted, results, strict=True):
             if len(result) != ends[-1]:
                 raise ValueError(f"output {name} has {len(result)} rows for a batch of {ends[-1]}")
         return [
             self.response(request, wanted, [result[end - size : end] for result in results])
-            for request, size, end in zip(requests, sizes, ends)
+            for request, size, end in zip(requests, sizes, ends, strict=True)
         ]
 
     def run_one(self, request, feed):
@@ -85,7 +85,7 @@ class TritonPythonModel:
         return pb_utils.InferenceResponse(
             [
                 pb_utils.Tensor(name, np.ascontiguousarray(result, dtype=self.outputs[name]))
-                for name, result in zip(names, results)
+                for name, result in zip(names, results, strict=True)
                 if name in requested
             ]
         )

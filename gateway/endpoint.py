@@ -1,0 +1,96 @@
+"""REST endpoints of RPCs: JSON in, one gRPC call, JSON or a stream of events out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+
+from gateway.cors import Cors
+from gateway.errors import new_id
+from gateway.exchange import Exchange
+from gateway.sse import Relay, frame, set_member
+from gateway.transcoding.binding import UrlBinding
+from gateway.transcoding.codec import Codec, parse
+from gateway.transcoding.contract import Binding, Rpc
+from gateway.transcoding.refusal import Refused
+
+
+class Endpoint:
+    """One REST form of one RPC. `serve` answers a request, or raises SalamError before anything was sent."""
+
+    def __init__(
+        self, rpc: Rpc, binding: Binding, codec: Codec, channel: grpc.aio.Channel, cors: Cors, limit: int
+    ) -> None:
+        self.rpc = rpc
+        self.binding = binding
+        self._request = codec.of(rpc.descriptor.input_type)
+        self._reply = codec.of(rpc.descriptor.output_type)
+        self._url = UrlBinding(rpc, binding)
+        self._cors = cors
+        self._limit = limit
+        connect = channel.unary_stream if rpc.descriptor.server_streaming else channel.unary_unary
+        self._call: Any = connect(
+            rpc.path,
+            request_serializer=self._request.message_class.SerializeToString,
+            response_deserializer=self._reply.message_class.FromString,
+        )
+
+    async def serve(self, exchange: Exchange, values: tuple[str, ...]) -> None:
+        """Answers one request; `values` are those of the path's variables."""
+        raise NotImplementedError
+
+    async def _ask(self, exchange: Exchange, values: tuple[str, ...]) -> Any:
+        """The running RPC."""
+        given = await self._given(exchange, values)
+        request = self._request.read(given)
+        return self._call(request, metadata=exchange.metadata(), timeout=exchange.timeout(self.rpc.timeout_s))
+
+    async def _given(self, exchange: Exchange, values: tuple[str, ...]) -> dict[str, Any]:
+        """The request as a JSON object: the body, or an envelope made here, with what the URL says."""
+        if self.binding.with_body:
+            given: Any = parse(await exchange.body(self._limit))
+            exchange.given = given
+            if type(given) is not dict:
+                return given  # type: ignore[no-any-return]  # the codec refuses it in its own words
+        else:
+            request_id = exchange.headers.get(b"x-request-id", b"").decode("latin-1")
+            given = {"channel": "admin", "message_id": request_id or new_id("msg"), "data": {}}
+            exchange.given = given
+        if not given.get("correlation_id"):
+            # Made here and not further in, so that an error can quote it.
+            given["correlation_id"] = new_id("corr")
+        query = exchange.scope["query_string"]
+        if values or query:
+            try:
+                self._url.bind(given, values, query)
+            except Refused as refused:
+                raise refused.as_error() from None
+        return given  # type: ignore[no-any-return]
+
+
+class UnaryEndpoint(Endpoint):
+    """An RPC with one reply."""
+
+    async def serve(self, exchange: Exchange, values: tuple[str, ...]) -> None:
+        """Answers with the reply as JSON."""
+        reply = await (await self._ask(exchange, values))
+        headers = await self._cors.headers(exchange, reply.envelope.tenant) if b"origin" in exchange.headers else []
+        await exchange.reply(200, self._reply.encode(reply), headers)
+
+
+class StreamEndpoint(Endpoint):
+    """An RPC with a stream of replies, told as server-sent events; each is named after the member of its oneof."""
+
+    def __init__(self, *args: Any, keep_alive_s: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._keep_alive_s = keep_alive_s
+        self._name = set_member(self.rpc.descriptor.output_type)
+
+    async def serve(self, exchange: Exchange, values: tuple[str, ...]) -> None:
+        """Answers with events until the RPC ends or the client goes, which cancels the RPC."""
+        replies = await self._ask(exchange, values)
+        await Relay(exchange, self._frame, self._cors, self._keep_alive_s).run(replies)
+
+    def _frame(self, reply: Any) -> bytes:
+        return frame(self._name(reply), self._reply.encode(reply))

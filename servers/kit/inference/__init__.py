@@ -1,0 +1,1 @@
+"""The models of the repository behind one port: Triton, or ONNX Runtime in process."""

@@ -1,0 +1,63 @@
+"""The corpora written for this project: sentences of the intent taxonomy, and the translation lexicon."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+CORPORA = Path(__file__).parent / "corpora"
+
+LANGUAGES = ("fr", "ar", "en", "darija_arabizi", "darija_arabic")
+SENTIMENTS = ("positive", "neutral", "negative")
+URGENCIES = ("low", "medium", "high")
+LEXICON_COLUMNS = ("darija_arabizi", "darija_arabic", "msa", "fr", "en")
+LEXICON_LANGUAGES = ("darija_arabizi", "darija_arabic", "ar", "fr", "en")
+HELD_OUT_PERCENT = 15
+
+
+class Example(NamedTuple):
+    """One labelled sentence."""
+
+    text: str
+    intent: str
+    language: str
+    sentiment: str
+    urgency: str
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the sentence belongs to the held-out split: decided by its text alone, so it never moves."""
+        return zlib.crc32(self.text.encode()) % 100 < HELD_OUT_PERCENT
+
+
+def read_examples(folder: Path = CORPORA / "intents") -> list[Example]:
+    """All sentences, by intent; raises ValueError naming the line that is not well formed."""
+    examples: dict[str, Example] = {}
+    for file in sorted(folder.glob("*.tsv")):
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
+            match line.split("\t"):
+                case [language, sentiment, urgency, text] if (
+                    language in LANGUAGES and sentiment in SENTIMENTS and urgency in URGENCIES and text
+                ):
+                    examples.setdefault(text, Example(text, file.stem, language, sentiment, urgency))
+                case _:
+                    raise ValueError(f"{file.name}:{number}: not language, sentiment, urgency, text")
+    return list(examples.values())
+
+
+def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, str]]:
+    """Entries of the lexicon: language → word or phrase, without the empty ones."""
+    return [
+        {language: cell for language, cell in zip(LEXICON_LANGUAGES, row, strict=False) if cell}
+        for row in _rows(folder)
+        if row and tuple(row[:5]) != LEXICON_COLUMNS
+    ]
+
+
+def _rows(folder: Path) -> Iterator[list[str]]:
+    for file in sorted(folder.glob("*.tsv")):
+        with file.open(encoding="utf-8", newline="") as lines:
+            yield from csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
