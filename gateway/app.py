@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.cors import Cors, Tenants
 from gateway.documentation import documentation
-from gateway.endpoint import Endpoint, StreamEndpoint, UnaryEndpoint
+from gateway.endpoint import Edge, Endpoint, StreamEndpoint, UnaryEndpoint
 from gateway.errors import MethodNotAllowed, NoSuchPath, render
 from gateway.exchange import SECURITY_HEADERS, ClientGone, Exchange, raw_path
 from gateway.operations import operations
@@ -59,7 +59,8 @@ def create_app(platform: Platform, routes: Sequence[BaseRoute] = (), keep_alive_
     Raises ContractError, NoJsonForm or ValueError when the contract asks for something REST cannot serve.
     """
     contract = load_contract()
-    router = _router(platform, contract, Cors(platform.tenants), keep_alive_s)
+    cors = Cors(platform.tenants)
+    router = _router(contract, Edge(Codec(), platform.channel, cors, platform.settings.max_body_bytes, keep_alive_s))
     metrics = CollectorRegistry()
     site = Starlette(
         routes=[
@@ -69,7 +70,7 @@ def create_app(platform: Platform, routes: Sequence[BaseRoute] = (), keep_alive_
         ],
         exception_handlers={HTTPException: _refuse, Exception: _fail},
     )
-    gateway = Gateway(router, Cors(platform.tenants), _secured(site), metrics)
+    gateway = Gateway(router, cors, _secured(site), metrics)
     return traced(gateway, router) if platform.settings.otlp_endpoint else gateway
 
 
@@ -134,18 +135,11 @@ class Gateway:
             await exchange.fail(MethodNotAllowed(methods), await self._cors.headers_of_error(exchange))
 
 
-def _router(platform: Platform, contract: Contract, cors: Cors, keep_alive_s: float) -> Router[Endpoint]:
-    codec = Codec()
-    limit = platform.settings.max_body_bytes
+def _router(contract: Contract, edge: Edge) -> Router[Endpoint]:
     endpoints: list[Endpoint] = []
     for rpc in contract.rpcs():
-        for binding in rpc.bindings:
-            if rpc.descriptor.server_streaming:
-                endpoints.append(
-                    StreamEndpoint(rpc, binding, codec, platform.channel, cors, limit, keep_alive_s=keep_alive_s)
-                )
-            else:
-                endpoints.append(UnaryEndpoint(rpc, binding, codec, platform.channel, cors, limit))
+        kind = StreamEndpoint if rpc.descriptor.server_streaming else UnaryEndpoint
+        endpoints.extend(kind(rpc, binding, edge) for binding in rpc.bindings)
     return Router((item.binding.verb, item.binding.template, item) for item in endpoints)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
@@ -34,6 +35,8 @@ def documentation(openapi: bytes) -> list[Route]:
 
     async def file(request: Request) -> Response:
         path = _FILES.get(request.path_params["name"])
-        return FileResponse(path, headers=_HEADERS) if path else Response(status_code=404)
+        if path is None:
+            raise HTTPException(404)
+        return FileResponse(path, headers=_HEADERS)
 
     return [Route("/openapi.json", document), Route("/docs", page), Route("/docs/{name}", file)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -16,20 +17,29 @@ from gateway.transcoding.contract import Binding, Rpc
 from gateway.transcoding.refusal import Refused
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What all endpoints share. `limit` is the largest body in bytes; after `keep_alive_s` a quiet stream says so."""
+
+    codec: Codec
+    channel: grpc.aio.Channel
+    cors: Cors
+    limit: int
+    keep_alive_s: float
+
+
 class Endpoint:
     """One REST form of one RPC. `serve` answers a request, or raises SalamError before anything was sent."""
 
-    def __init__(
-        self, rpc: Rpc, binding: Binding, codec: Codec, channel: grpc.aio.Channel, cors: Cors, limit: int
-    ) -> None:
+    def __init__(self, rpc: Rpc, binding: Binding, edge: Edge) -> None:
         self.rpc = rpc
         self.binding = binding
-        self._request = codec.of(rpc.descriptor.input_type)
-        self._reply = codec.of(rpc.descriptor.output_type)
+        self._request = edge.codec.of(rpc.descriptor.input_type)
+        self._reply = edge.codec.of(rpc.descriptor.output_type)
         self._url = UrlBinding(rpc, binding)
-        self._cors = cors
-        self._limit = limit
-        connect = channel.unary_stream if rpc.descriptor.server_streaming else channel.unary_unary
+        self._cors = edge.cors
+        self._limit = edge.limit
+        connect = edge.channel.unary_stream if rpc.descriptor.server_streaming else edge.channel.unary_unary
         self._call: Any = connect(
             rpc.path,
             request_serializer=self._request.message_class.SerializeToString,
@@ -82,9 +92,9 @@ class UnaryEndpoint(Endpoint):
 class StreamEndpoint(Endpoint):
     """An RPC with a stream of replies, told as server-sent events; each is named after the member of its oneof."""
 
-    def __init__(self, *args: Any, keep_alive_s: float, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._keep_alive_s = keep_alive_s
+    def __init__(self, rpc: Rpc, binding: Binding, edge: Edge) -> None:
+        super().__init__(rpc, binding, edge)
+        self._keep_alive_s = edge.keep_alive_s
         self._name = set_member(self.rpc.descriptor.output_type)
 
     async def serve(self, exchange: Exchange, values: tuple[str, ...]) -> None:

@@ -14,7 +14,16 @@ _BACKLOG = 2048
 
 
 class _Server(uvicorn.Server):
-    """Leaves the process's signals to the composition root."""
+    """Leaves the process's signals to the composition root, and tells when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Starts, then sets `ready`."""
+        await super().startup(sockets)
+        self.ready.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -45,8 +54,7 @@ async def serving(app: ASGIApp, host: str, port: int, drain_seconds: float) -> A
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.005)
+        await server.ready.wait()
         yield listening.getsockname()[1]
     finally:
         server.should_exit = True

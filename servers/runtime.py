@@ -13,7 +13,6 @@ import asyncpg
 import structlog
 import uvicorn
 
-from servers.kit.credentials import Signer
 from servers.kit.embedded.progress import Progress
 from servers.kit.embedded.stack import EmbeddedStack
 from servers.kit.health import Health, Watched
@@ -56,8 +55,9 @@ async def running(
             stack.callback(tracing.shutdown)
         needs = {need for component in components for need in component.needs}
         addresses = await _addresses(stack, settings, needs, progress)
-        signer = Signer(_internal_secret(settings))
-        platform = await stack.enter_async_context(open_platform(settings, addresses, signer, needs))
+        platform = await stack.enter_async_context(
+            open_platform(settings, addresses, _internal_secret(settings), needs)
+        )
 
         progress("components", "Opening components")
         server = Server(platform.chain)

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcoding import wellknown
 from gateway.transcoding.contract import Binding, ContractError, Rpc
-from gateway.transcoding.fields import is_map
+from gateway.transcoding.fields import map_of
 from gateway.transcoding.refusal import Refused
 from gateway.transcoding.router import decoded
 from gateway.transcoding.scalars import plain
@@ -129,6 +129,6 @@ def _leaves_of(descriptor: Descriptor, path: tuple[str, ...], above: tuple[str, 
         message = field.message_type
         if message is None or message.full_name in _TEXTUAL_MESSAGES:
             leaves.append(Parameter(field, here))
-        elif not (is_map(field) or field.is_repeated or message.full_name in {*above, *wellknown.WRITERS}):
+        elif not (map_of(field) or field.is_repeated or message.full_name in {*above, *wellknown.WRITERS}):
             leaves.extend(_leaves_of(message, here, (*above, descriptor.full_name)))
     return leaves

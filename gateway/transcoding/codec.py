@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 from google.protobuf.descriptor import Descriptor
@@ -19,19 +19,17 @@ from servers.kit.errors import InvalidInput
 DEEPEST = 30
 """Levels of objects and lists a request may nest: Protobuf allows 100, of which a free JSON object takes three each."""
 
-MessageT = TypeVar("MessageT", bound=Message)
 
-
-class MessageCodec(Generic[MessageT]):
+class MessageCodec:
     """JSON of one message type."""
 
-    def __init__(self, message_class: type[MessageT], readers: Readers, writers: Writers) -> None:
-        self.message_class = message_class
-        self._read = readers.reader(message_class.DESCRIPTOR)
-        self._write = writers.writer(message_class.DESCRIPTOR)
-        self._bottomless = _bottomless(message_class.DESCRIPTOR)
+    def __init__(self, descriptor: Descriptor, readers: Readers, writers: Writers) -> None:
+        self.message_class: type[Message] = GetMessageClass(descriptor)
+        self._read = readers.reader(descriptor)
+        self._write = writers.writer(descriptor)
+        self._bottomless = _bottomless(descriptor)
 
-    def read(self, given: object) -> MessageT:
+    def read(self, given: object) -> Any:
         """The message that parsed JSON spells.
 
         Raises InvalidInput naming the field: a wrong type, an unknown key or word, two members of a oneof, a number out
@@ -46,15 +44,15 @@ class MessageCodec(Generic[MessageT]):
             raise refused.as_error() from None
         return message
 
-    def decode(self, body: bytes) -> MessageT:
+    def decode(self, body: bytes) -> Any:
         """The message that JSON text spells; raises InvalidInput with line and column, or with the field."""
         return self.read(parse(body))
 
-    def write(self, message: MessageT) -> Any:
+    def write(self, message: Message) -> Any:
         """The message as what `orjson.dumps` takes."""
         return self._write(message)
 
-    def encode(self, message: MessageT) -> bytes:
+    def encode(self, message: Message) -> bytes:
         """The message as JSON text."""
         return orjson.dumps(self._write(message))
 
@@ -66,9 +64,9 @@ class Codec:
         self._readers = Readers()
         self._writers = Writers()
 
-    def of(self, descriptor: Descriptor) -> MessageCodec[Any]:
+    def of(self, descriptor: Descriptor) -> MessageCodec:
         """The codec of a message type."""
-        return MessageCodec(GetMessageClass(descriptor), self._readers, self._writers)
+        return MessageCodec(descriptor, self._readers, self._writers)
 
 
 def parse(body: bytes) -> object:

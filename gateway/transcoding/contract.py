@@ -10,9 +10,9 @@ from importlib import resources
 from typing import Any
 
 from google.api import annotations_pb2, http_pb2
+from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
-from google.protobuf.descriptor_pool import Default as default_pool
 from salambot.common.v1 import options_pb2
 
 from gateway.transcoding.template import Template
@@ -81,7 +81,9 @@ def load_contract() -> Contract:
         if not proto.package.startswith(f"{_PACKAGE}."):
             continue
         importlib.import_module(proto.name.removesuffix(".proto").replace("/", ".") + "_pb2")
-        services.extend(default_pool().FindServiceByName(f"{proto.package}.{item.name}") for item in proto.service)
+        services.extend(
+            descriptor_pool.Default().FindServiceByName(f"{proto.package}.{item.name}") for item in proto.service
+        )
         comments.update(_comments(proto))
     return Contract(tuple(services), comments)
 

@@ -38,9 +38,12 @@ def identifier(full_name: str) -> str:
     return full_name.replace(".", "_")
 
 
-def is_map(field: FieldDescriptor) -> bool:
-    """Whether the field is a `map<…>`."""
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+def map_of(field: FieldDescriptor) -> tuple[FieldDescriptor, FieldDescriptor] | None:
+    """The key and the value of a `map<…>`; None for other fields."""
+    entry = field.message_type
+    if entry is None or not entry.GetOptions().map_entry:
+        return None
+    return entry.fields_by_name["key"], entry.fields_by_name["value"]
 
 
 def check_of(field: FieldDescriptor) -> str:
@@ -85,7 +88,7 @@ def flat_fields(descriptor: Descriptor) -> list[tuple[str, FieldDescriptor]]:
     flat: list[tuple[str, FieldDescriptor]] = []
     rest: list[tuple[str, FieldDescriptor]] = []
     for field in descriptor.fields:
-        if is_envelope(field):
+        if field.message_type is not None and is_envelope(field):
             flat.extend(("e", inner) for inner in field.message_type.fields)
         else:
             rest.append(("m", field))

@@ -21,7 +21,7 @@ from gateway.transcoding.fields import (
     choice_of,
     flat_fields,
     identifier,
-    is_map,
+    map_of,
     require_json_form,
 )
 from gateway.transcoding.refusal import Refused, wrong_type
@@ -106,8 +106,8 @@ class Readers:
 
     def _assign(self, owner: str, field: FieldDescriptor) -> str:
         target = attribute(owner, field)
-        if is_map(field):
-            key, value = (field.message_type.fields_by_name[part] for part in ("key", "value"))
+        if entry := map_of(field):
+            key, value = entry
             check = self._check(key)
             key_check = check if check == "text" else f"{check}_key"
             if value.message_type is not None:

@@ -8,7 +8,7 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from gateway.transcoding import wellknown
-from gateway.transcoding.fields import check_of, flat_fields, is_envelope, is_map
+from gateway.transcoding.fields import check_of, flat_fields, is_envelope, map_of
 from gateway.transcoding.words import words_of
 
 Schema = dict[str, Any]
@@ -60,8 +60,8 @@ class Schemas:
     def field(self, field: FieldDescriptor) -> Schema:
         """The schema of a field with its constraints and its comment."""
         rules = field.GetOptions().Extensions[validate_pb2.field]
-        if is_map(field):
-            key, value = (field.message_type.fields_by_name[part] for part in ("key", "value"))
+        if entry := map_of(field):
+            key, value = entry
             schema: Schema = {
                 "type": "object",
                 "additionalProperties": {**self._single(value), **_constraints(value, rules.map.values)},
@@ -136,14 +136,14 @@ def _constraints(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Sche
     if kind is None or kind in ("repeated", "map", "any", "timestamp", "duration", "field_mask"):
         return {}
     of_kind = getattr(rules, kind)
-    if kind == "enum":
+    if field.enum_type is not None:
         refused = {*of_kind.not_in}
-        words = [word for number, word in words_of(field.enum_type).items() if number not in refused]
+        allowed = {of_kind.const} if of_kind.HasField("const") else {*getattr(of_kind, "in")}
         return {
             "enum": [
                 word
-                for word in words
-                if not of_kind.HasField("const") or word == words_of(field.enum_type)[of_kind.const]
+                for number, word in words_of(field.enum_type).items()
+                if number not in refused and (not allowed or number in allowed)
             ]
         }
     if kind == "string":

@@ -17,7 +17,7 @@ from gateway.transcoding.fields import (
     flat_fields,
     identifier,
     is_envelope,
-    is_map,
+    map_of,
     require_json_form,
 )
 from gateway.transcoding.words import words_of
@@ -65,8 +65,8 @@ class Writers:
 
     def _value(self, owner: str, field: FieldDescriptor) -> str:
         source = attribute(owner, field)
-        if is_map(field):
-            key, value = (field.message_type.fields_by_name[part] for part in ("key", "value"))
+        if entry := map_of(field):
+            key, value = entry
             key_text = {"text": "k", "boolean": "'true' if k else 'false'"}.get(check_of(key), "str(k)")
             return f"{{{key_text}: {self._item(value, 'v')} for k, v in {source}.items()}}"
         if field.is_repeated:

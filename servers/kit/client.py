@@ -47,7 +47,7 @@ _OPTIONS = [
 class Channel(grpc.aio.Channel):
     """A `grpc.aio.Channel` for generated stubs. Peers' connections are opened once and kept."""
 
-    def __init__(self, local: LocalHandlers, peers: str, signer: Signer | None) -> None:
+    def __init__(self, local: LocalHandlers, peers: str, signer: Signer) -> None:
         self._local = local
         self._peers = peers
         self._signer = signer
@@ -134,7 +134,7 @@ class Channel(grpc.aio.Channel):
 
     def _headers(self, call: Call) -> list[tuple[str, str]]:
         headers = dict(call.metadata)
-        if call.principal is not None and self._signer is not None:
+        if call.principal is not None:
             headers["authorization"] = f"Bearer {self._signer.sign(call.principal)}"
         propagate.inject(headers)
         return list(headers.items())

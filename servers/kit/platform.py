@@ -58,6 +58,7 @@ class Platform:
     tenants: Tenants
     blobs: Blobs
     jobs: Jobs
+    secret: bytes
     _inference: Inference | None = None
     _vectors: VectorStore | None = None
     health: Health | None = field(default=None)
@@ -88,13 +89,14 @@ class Platform:
 
 @asynccontextmanager
 async def open_platform(
-    settings: Settings, addresses: Addresses, signer: Signer | None, needs: Collection[str]
+    settings: Settings, addresses: Addresses, secret: str, needs: Collection[str]
 ) -> AsyncIterator[Platform]:
     """Opens what `needs` names, and what every process has: Postgres, for credentials, and Redis, for limits.
 
     Raises UpstreamError when Postgres does not answer.
     """
     async with AsyncExitStack() as stack:
+        signer = Signer(secret)
         cache = Cache.open(addresses.redis)
         stack.push_async_callback(cache.close)
         postgres = await Postgres.open(addresses.database, settings.database_pool)
@@ -119,6 +121,7 @@ async def open_platform(
             events=events,
             tenants=tenants,
             blobs=Blobs.open(settings.blobs_url, settings.home / "blobs"),
+            secret=secret.encode(),
             jobs=await stack.enter_async_context(Jobs.open(addresses.database)),
         )
         if "inference" in needs:

@@ -34,7 +34,7 @@ class Tenant:
 class Tenants:
     """Knows tenants and checks credentials; answers are kept in process for a few seconds."""
 
-    def __init__(self, postgres: Postgres, signer: Signer | None) -> None:
+    def __init__(self, postgres: Postgres, signer: Signer) -> None:
         self._postgres = postgres
         self._signer = signer
         self._keys: _Kept[tuple[bytes, Principal]] = _Kept()
@@ -43,8 +43,6 @@ class Tenants:
     async def authenticate(self, token: str) -> Principal:
         """The principal of an API key, or of a component's signed word; raises Unauthorized."""
         if token.startswith(INTERNAL_PREFIX):
-            if self._signer is None:
-                raise refuse()
             return self._signer.check(token)
         key_id, secret = split_key(token)
         known = self._keys.get(key_id)

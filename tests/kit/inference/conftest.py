@@ -1,0 +1,31 @@
+"""One Triton for the tests of the adapters, over the models that lie beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from servers.kit.embedded.progress import silent
+from servers.kit.embedded.triton import open_triton
+from servers.kit.inference.onnx import OnnxInference
+from servers.kit.inference.triton import TritonInference
+from servers.kit.settings import read_settings
+
+MODELS = Path(__file__).parent / "models"
+
+
+@pytest.fixture(scope="session")
+async def triton_url(tmp_path_factory):
+    settings = read_settings()
+    venv = settings.triton_venv or settings.home.absolute() / "triton" / "venv"
+    async with open_triton(tmp_path_factory.mktemp("triton"), MODELS, silent, venv=venv) as url:
+        yield url
+
+
+@pytest.fixture(params=["triton", "onnx"])
+async def inference(request, triton_url):
+    if request.param == "triton":
+        adapter = TritonInference(triton_url)
+    else:
+        adapter = await OnnxInference.open(MODELS)
+    yield adapter
+    await adapter.close()
