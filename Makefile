@@ -1,6 +1,62 @@
-.PHONY: gen
-export PATH := $(PATH)
-gen:
-	rm -rf gen/salambot gen/buf
-	python -m grpc_tools.protoc -Iproto -Ithird_party/proto --python_out=gen --mypy_out=quiet:gen third_party/proto/buf/validate/validate.proto
-	python -m grpc_tools.protoc -Iproto -Ithird_party/proto --python_out=gen --grpc_python_out=gen --mypy_out=quiet:gen --mypy_grpc_out=quiet:gen $$(find proto -name '*.proto' | sort)
+# make run: set everything up and serve. make test: set everything up and pass the tests. make help lists the rest.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench train gen lock fmt clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUTF8 := 1
+
+help: ## This list.
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: .venv/.run ## Serve everything on this machine, with a demo tenant.
+	@exec salambot up
+
+test: .venv/.dev ## Pass the whole test suite against real services.
+	pytest -n 2 --dist loadgroup
+
+check: .venv/.dev ## What every change must pass: format, lint, types, contracts, generated code, tests.
+	ruff format --check .
+	ruff check .
+	mypy servers gateway
+	buf lint
+	buf format -d --exit-code proto
+	scripts/breaking.sh
+	$(MAKE) gen
+	git diff --exit-code --stat -- gen || { echo "gen/ is not what proto/ says: commit what make gen wrote"; exit 1; }
+	$(MAKE) test
+
+bench: .venv/.dev ## Measure every promise beside its floor; BENCH=<name> runs one.
+	python -m tests.bench $(BENCH)
+
+train: .venv/.train ## Rebuild every model of model_repository/ from training/.
+	python -m training
+
+gen: .venv/.dev ## Generate gen/ from proto/.
+	scripts/generate.sh
+
+fmt: .venv/.dev ## Format everything.
+	ruff format .
+	ruff check --fix .
+	buf format -w proto
+
+lock: ## Pin what pyproject.toml asks for anew.
+	scripts/lock.sh
+
+clean: ## Remove what was built; state under .salambot stays.
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/.run: requirements/run.lock pyproject.toml
+	@scripts/venv.sh "$(PYTHON)" run
+	@touch $@
+
+.venv/.dev: requirements/dev.lock pyproject.toml
+	@scripts/venv.sh "$(PYTHON)" dev
+	@touch $@ .venv/.run
+
+.venv/.train: requirements/train.lock .venv/.dev
+	@scripts/venv.sh "$(PYTHON)" train
+	@touch $@

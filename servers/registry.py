@@ -62,6 +62,16 @@ COMPONENTS = (
     Component("rag", "RAGService", needs=("postgres", "inference", "vectors")),
     Component("llm", "LLMService"),
     Component("orchestrator", "OrchestratorService", needs=("postgres",)),
+    Component("channels", "ChannelsService", built=False),
+    Component("webchat", "WebchatService", built=False),
+    Component("ticketing", "TicketingService", built=False),
+    Component("incident", "IncidentService", built=False),
+    Component("admin", "AdminService", built=False),
+    Component("observability", "ObservabilityService", built=False),
+    Component("assist", "AssistService", built=False),
+    Component("learning", "LearningService", built=False),
+    Component("memory", "MemoryService", built=False),
+    Component("agent", "AgentService", built=False),
 )
 
 

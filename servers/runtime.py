@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import asyncpg
 import structlog
-import uvicorn
 
 from servers.kit.embedded.progress import Progress
 from servers.kit.embedded.stack import EmbeddedStack
@@ -23,6 +23,7 @@ from servers.kit.server import Server
 from servers.kit.settings import Settings
 from servers.kit.telemetry import set_up_logging, set_up_tracing
 from servers.registry import COMPONENTS, Component
+from servers.state import State, told
 
 SERVERS = Path(__file__).parent
 
@@ -79,7 +80,17 @@ async def running(
             stack.push_async_callback(server.stop, settings.drain_seconds)
         http_port = await _listen(stack, platform) if gateway else 0
         stack.push_async_callback(health.drain)
-        yield Running(platform, http_port, server.port)
+        state = State(
+            pid=os.getpid(),
+            http=f"http://{settings.http_host}:{http_port}" if gateway else "",
+            grpc=f"{settings.grpc_host}:{server.port}" if grpc else "",
+            database=addresses.database,
+            redis=addresses.redis,
+            triton=addresses.triton,
+            without_triton=addresses.without_triton,
+        )
+        with told(settings.home, state):
+            yield Running(platform, http_port, server.port)
 
 
 def _watched(component: Component) -> Watched:
@@ -89,25 +100,17 @@ def _watched(component: Component) -> Watched:
 async def _addresses(
     stack: AsyncExitStack, settings: Settings, needs: Collection[str], progress: Progress
 ) -> Addresses:
-    embedded = await stack.enter_async_context(
-        EmbeddedStack.open(
-            settings.home,
-            postgres=settings.database_url is None,
-            redis=settings.redis_url is None,
-            triton=settings.embedded_triton and settings.triton_url is None and "inference" in needs,
-            models=settings.models,
-            triton_venv=settings.triton_venv,
-            progress=progress,
-        )
-    )
-    owner = settings.database_owner_url or settings.database_url or embedded.database_url
+    # A process without models to ask starts no server for them.
+    wanted = settings if "inference" in needs else settings.model_copy(update={"embedded_triton": False})
+    embedded = await stack.enter_async_context(EmbeddedStack.open(wanted, progress))
+    owner = settings.database_owner_url or embedded.database_url
     progress("schema", "Bringing the schema up to date")
     await migrate(owner, SERVERS, lambda name: log.info("migration applied", file=name))
     database = settings.database_url or await _app_url(embedded.database_url)
     return Addresses(
         database=database,
-        redis=settings.redis_url or embedded.redis_url,
-        triton=settings.triton_url or embedded.triton_address,
+        redis=embedded.redis_url,
+        triton=embedded.triton_url,
         without_triton=embedded.without_triton,
     )
 
@@ -134,45 +137,10 @@ def _internal_secret(settings: Settings) -> str:
     return file.read_text()
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn in a loop that is not its own: signals are the command line's affair."""
-
-    def install_signal_handlers(self) -> None:
-        """Nothing."""
-
-
 async def _listen(stack: AsyncExitStack, platform: Platform) -> int:
     from gateway.app import create_app
+    from gateway.server import serving
 
     settings = platform.settings
-    config = uvicorn.Config(
-        create_app(platform),
-        host=settings.http_host,
-        port=settings.http_port,
-        http="httptools",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=True,
-        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
-    )
-    config.load()
-    server = _Uvicorn(config)
-    server.lifespan = config.lifespan_class(config)
-    try:
-        await server.startup()
-    except SystemExit:
-        raise OSError(
-            f"the gateway cannot listen on {settings.http_host}:{settings.http_port}: is the port taken? "
-            "Set SALAMBOT_HTTP_PORT to another"
-        ) from None
-    ticking = asyncio.create_task(server.main_loop())
-
-    async def stop() -> None:
-        server.should_exit = True
-        await ticking
-        await server.shutdown()
-
-    stack.push_async_callback(stop)
-    return int(server.servers[0].sockets[0].getsockname()[1])
+    app = create_app(platform)
+    return await stack.enter_async_context(serving(app, settings.http_host, settings.http_port, settings.drain_seconds))

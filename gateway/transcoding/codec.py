@@ -92,7 +92,9 @@ def parse(body: bytes) -> object:
         _check_depth(given, DEEPEST)
     except Refused as refused:
         raise refused.as_error() from None
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise InvalidInput(f"the body is nested too deep: at most {DEEPEST} levels") from None
+    except ValueError:
         raise InvalidInput(problem) from None
     return given
 

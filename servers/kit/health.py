@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from servers.kit.errors import NotFound
+
 log = structlog.get_logger(__name__)
 
 Probe = Callable[[], Awaitable[None]]
@@ -77,7 +79,9 @@ class Health(health_pb2_grpc.HealthServicer):
         return {item.component: self._state(item) for item in self._watched.values()}
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: object) -> HealthCheckResponse:
-        """The state of one service, or of all with an empty name."""
+        """The state of one service, or of all with an empty name; NOT_FOUND for one that is not served here."""
+        if request.service and request.service not in self._watched:
+            raise NotFound(f"{request.service} is not served by this process")
         return HealthCheckResponse(status=self._status(request.service))
 
     async def Watch(

@@ -13,10 +13,12 @@ from servers.kit.cache import Cache, RateLimiter
 from servers.kit.chain import Chain
 from servers.kit.client import Channel
 from servers.kit.credentials import Signer
-from servers.kit.errors import InternalError
+from servers.kit.errors import InternalError, UpstreamError
 from servers.kit.events import Events
 from servers.kit.health import Health, Probe
-from servers.kit.inference import Inference, OnnxInference, TritonInference
+from servers.kit.inference.interfaces import Inference
+from servers.kit.inference.onnx import OnnxInference
+from servers.kit.inference.triton import TritonInference
 from servers.kit.inprocess import LocalHandlers
 from servers.kit.interceptors import server_interceptors
 from servers.kit.jobs import Jobs
@@ -77,10 +79,15 @@ class Platform:
         """A check for each dependency that is open."""
         checks: dict[str, Probe] = {"postgres": self.postgres.check, "redis": self.cache.check}
         if self._inference is not None:
-            checks["inference"] = self._inference.check
+            checks["inference"] = self._models_ready
         if self._vectors is not None:
             checks["vectors"] = self._vectors.check
         return checks
+
+    async def _models_ready(self) -> None:
+        for folder in self.settings.models.iterdir():
+            if (folder / "config.pbtxt").exists() and not await self.inference.ready(folder.name):
+                raise UpstreamError(f"the model {folder.name} is not served")
 
     async def readiness(self) -> dict[str, str]:
         """Component → `serving`, `not built yet`, or what it lacks."""
@@ -125,7 +132,7 @@ async def open_platform(
             jobs=await stack.enter_async_context(Jobs.open(addresses.database)),
         )
         if "inference" in needs:
-            platform._inference = _inference(settings, addresses)
+            platform._inference = await _inference(settings, addresses)
             stack.push_async_callback(platform._inference.close)
         if "vectors" in needs:
             platform._vectors = _vectors(settings, postgres)
@@ -133,8 +140,8 @@ async def open_platform(
         yield platform
 
 
-def _inference(settings: Settings, addresses: Addresses) -> Inference:
-    return TritonInference(addresses.triton) if addresses.triton else OnnxInference(settings.models)
+async def _inference(settings: Settings, addresses: Addresses) -> Inference:
+    return TritonInference(addresses.triton) if addresses.triton else await OnnxInference.open(settings.models)
 
 
 def _vectors(settings: Settings, postgres: Postgres) -> VectorStore:

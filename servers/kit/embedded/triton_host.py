@@ -20,7 +20,7 @@ class TritonUnavailable(StartError):
 
 def find_libpython() -> Path | None:
     """The shared library of this Python, which Triton's Python processes are linked to; None when there is none."""
-    name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
+    name = f"libpython{_python()}.so.1.0"
     folders = [sysconfig.get_config_var("LIBDIR"), Path(sys.base_prefix, "lib")]
     if multiarch := sysconfig.get_config_var("MULTIARCH"):
         folders += [folder and Path(folder, multiarch) for folder in tuple(folders)]
@@ -41,7 +41,7 @@ def check_host(find: Callable[[], Path | None] = find_libpython) -> Path:
         raise TritonUnavailable(
             f"Triton needs glibc {wanted} or newer; this is {name or 'another C library'} {version}"
         )
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = _python()
     if sys.version_info[:2] not in PYTHONS:
         wanted = " or ".join(f"{major}.{minor}" for major, minor in PYTHONS)
         raise TritonUnavailable(f"Triton needs Python {wanted}; this is {python}")
@@ -52,3 +52,7 @@ def check_host(find: Callable[[], Path | None] = find_libpython) -> Path:
             f"(Debian, Ubuntu: apt install libpython{python})"
         )
     return library
+
+
+def _python() -> str:
+    return ".".join(map(str, sys.version_info[:2]))

@@ -38,8 +38,8 @@ OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     # A Triton that was restarted is found again soon; calls meanwhile fail at once and their callers degrade.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
+    ("grpc.min_reconnect_backoff_ms", 2000),  # in effect how long one attempt to connect may take
 ]
 
 _Request = service_pb2.ModelInferRequest

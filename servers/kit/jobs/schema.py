@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+import asyncpg
 from pgqueuer import Queries
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
 from pgqueuer.adapters.tracing.opentelemetry import OpenTelemetryTracing
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.domain.types import OnConflict
-from pgqueuer.ports.driver import Driver
 from pydantic_settings import PydanticBaseSettingsSource
+
+from servers.kit.postgres.pool import Connection
 
 
 class _Schema(DBSettings):
@@ -28,11 +31,11 @@ class _QueueBuilder(QueryQueueBuilder):
         return super().build_enqueue_query(on_conflict).replace("$6::jsonb[]", "$6::text[]::jsonb[]")
 
 
-def queries(driver: Driver) -> Queries:
-    """The queries of the queue over `driver`; jobs carry the trace of the call that enqueued them."""
+def queries(connection: asyncpg.Connection[asyncpg.Record] | Connection) -> Queries:
+    """The queries of the queue over a connection; jobs carry the trace of the call that enqueued them."""
     schema = _Schema()
     return Queries(
-        driver,
+        AsyncpgDriver(cast("asyncpg.Connection[asyncpg.Record]", connection)),
         qbe=QueryBuilderEnvironment(schema),
         qbq=_QueueBuilder(schema),
         qbs=QuerySchedulerBuilder(schema),

@@ -11,8 +11,7 @@ from typing import Any
 import asyncpg
 import orjson
 import structlog
-from pgqueuer import PgQueuer
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer import PgQueuer, Queries
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, Schedule
 
@@ -49,7 +48,7 @@ class Worker:
         pause = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             try:
-                connection = await asyncpg.connect(self._database_url, command_timeout=30)
+                connection = await asyncpg.connect(self._database_url, timeout=10, command_timeout=30)
                 pause = _FIRST_PAUSE_S
                 await self._serve(connection)
             except Exception as error:
@@ -72,12 +71,12 @@ class Worker:
             await connection.execute(f"SET ROLE {APP_ROLE}")
             # Without it our claims lapse, and others will do these jobs.
             connection.add_termination_listener(lambda _connection: self._interrupt())
-            driver = AsyncpgDriver(connection)
-            self._queue = queue = PgQueuer(driver, queries=queries(driver))
+            over = queries(connection)
+            self._queue = queue = PgQueuer(over.driver, queries=over)
             for task in self._tasks:
                 queue.entrypoint(task.name, accepts_context=False, on_failure="hold")(self._attempt(task))
                 if task.cron is not None:
-                    queue.schedule(task.name, task.cron, accepts_context=False)(_enqueue(task.name, driver))
+                    queue.schedule(task.name, task.cron, accepts_context=False)(_enqueue(task.name, over))
             if not self._stopping.is_set():
                 await queue.run(
                     dequeue_timeout=_POLL,
@@ -92,6 +91,8 @@ class Worker:
 
     def _attempt(self, task: Task) -> Callable[[Job], Awaitable[None]]:
         async def attempt(job: Job) -> None:
+            if self._stopping.is_set():  # taken at the last moment
+                raise RetryRequested(timedelta(0), "interrupted")
             own = asyncio.current_task()
             assert own is not None
             self._busy.add(own)
@@ -118,8 +119,8 @@ class Worker:
             task.cancel()
 
 
-def _enqueue(name: str, driver: AsyncpgDriver) -> Callable[[Schedule], Awaitable[None]]:
+def _enqueue(name: str, over: Queries) -> Callable[[Schedule], Awaitable[None]]:
     async def enqueue(_schedule: Schedule) -> None:
-        await queries(driver).enqueue(name, b"{}", dedupe_key=f"{name}::", on_conflict="skip")
+        await over.enqueue(name, b"{}", dedupe_key=f"{name}::", on_conflict="skip")
 
     return enqueue

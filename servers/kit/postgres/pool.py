@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import orjson
 import structlog
+from asyncpg.pool import PoolConnectionProxy
 from pgvector.asyncpg import register_vector
 
-from servers.kit.errors import InternalError, UpstreamError
+from servers.kit.errors import UpstreamError
+from servers.kit.tenancy import checked_tenant
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection = PoolConnectionProxy[asyncpg.Record]
+Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
+"""A connection in one of the pool's transactions."""
 
 APP_ROLE = "salambot_app"
 """The role that queries run as: it owns nothing and cannot bypass row-level security."""
 
-_TENANT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _OUT_OF_REACH = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -63,11 +61,8 @@ class Postgres:
 
         Raises UpstreamError while Postgres is out of reach.
         """
-        # The setting cannot be a bound parameter in the same round trip, so its form is checked here, whatever was
-        # checked before.
-        if not _TENANT.fullmatch(tenant):
-            raise InternalError("a store was opened for a tenant whose name cannot be one")
-        async with self._transaction(f"BEGIN; SET LOCAL salam.tenant = '{tenant}'") as connection:
+        # The setting cannot be a bound parameter in the same round trip: hence the check of its form.
+        async with self._transaction(f"BEGIN; SET LOCAL salam.tenant = '{checked_tenant(tenant)}'") as connection:
             yield connection
 
     @asynccontextmanager

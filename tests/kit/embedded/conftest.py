@@ -1,5 +1,6 @@
 """What the tests of the embedded services share."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -54,3 +55,16 @@ def child():
         return next(process for process in psutil.Process().children() if process.name().startswith(name))
 
     return find
+
+
+@pytest.fixture
+def until():
+    """Waits until `condition()` holds."""
+
+    async def wait(condition):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+
+    return wait

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import subprocess
 
 import asyncpg
 import pytest
@@ -82,13 +80,13 @@ async def test_a_server_left_behind_is_replaced(tmp_path):
         await execute(url, "CREATE TABLE notes (text text)", "INSERT INTO notes VALUES ('kept')")
     data, sockets = tmp_path / "postgres" / "data", tmp_path / "postgres" / "socket"
     account = unprivileged(tmp_path / "postgres")
-    subprocess.run(
-        [_binaries() / "pg_ctl", "start", "-w", "-D", data, "-l", data / "log", "-o", f"-h '' -k {sockets}"],
-        check=True,
+    starter = await asyncio.create_subprocess_exec(
+        *[_binaries() / "pg_ctl", "start", "-w", "-D", data, "-l", data / "log", "-o", f"-h '' -k {sockets}"],
         user=account.uid if account else None,
         group=account.gid if account else None,
-        stdout=subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
     )
+    assert await starter.wait() == 0
     left = int((data / "postmaster.pid").read_text().split()[0])
     assert (sockets / SOCKET).exists()
     async with open_postgres(tmp_path, silent) as url:
@@ -98,11 +96,9 @@ async def test_a_server_left_behind_is_replaced(tmp_path):
 
 async def test_the_lock_of_a_dead_server_whose_process_id_is_taken(tmp_path):
     async with open_postgres(tmp_path, silent):
-        lock = (tmp_path / "postgres" / "data" / "postmaster.pid").read_text()
-    number, rest = lock.split("\n", 1)
-    stale = tmp_path / "postgres" / "data" / "postmaster.pid"
-    stale.write_text(f"{os.getppid()}\n{rest}")
-    assert number
+        lock = tmp_path / "postgres" / "data" / "postmaster.pid"
+        _, *rest = lock.read_text().splitlines()
+    lock.write_text("\n".join([str(os.getppid()), *rest]))
     async with open_postgres(tmp_path, silent) as url:
         assert await execute(url, "SELECT 1") == [1]
     os.kill(os.getppid(), 0)  # it was not ours to end
@@ -121,9 +117,3 @@ async def test_a_creation_that_was_interrupted_is_begun_again(tmp_path):
 async def test_any_home_folder(tmp_path, name):
     async with open_postgres(tmp_path / name, silent) as url:
         assert await execute(url, "SELECT 1") == [1]
-
-
-def test_the_first_signal_closes_fast():
-    from servers.kit.embedded.postgres import STOP_SIGNALS
-
-    assert STOP_SIGNALS[0] is signal.SIGINT  # SIGTERM would wait for clients to leave

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 
 import psutil
 import pytest
@@ -45,12 +44,11 @@ async def test_a_program_that_does_not_exist(tmp_path):
         await run(Command("Sample", ["/nowhere/sample"], tmp_path / "sample.log", [signal.SIGTERM]))
 
 
-async def test_a_program_that_ignores_its_signal_is_killed(tmp_path):
+async def test_a_program_that_ignores_its_signal_is_killed(tmp_path, until):
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     command = python(tmp_path, code, grace=0.2)
     process = await Process.start(command)
-    while "up" not in command.log.read_text():
-        await asyncio.sleep(0.01)
+    await until(lambda: "up" in command.log.read_text())
     await process.stop()
     assert await process.wait() == -signal.SIGKILL
 
@@ -63,12 +61,11 @@ async def test_a_service_that_never_answers(tmp_path):
     assert not [process for process in psutil.Process().children() if "time.sleep(60)" in process.cmdline()]
 
 
-async def test_a_service_that_dies_is_started_again(tmp_path):
+async def test_a_service_that_dies_is_started_again(tmp_path, until):
     async with supervised(Service(python(tmp_path, "import time; time.sleep(60)"), answering)) as supervisor:
         first = supervisor.process.pid
         os.kill(first, signal.SIGKILL)
-        while not supervisor.restarts:
-            await asyncio.sleep(0.02)
+        await until(lambda: supervisor.restarts)
         assert supervisor.process.pid != first
         last = psutil.Process(supervisor.process.pid)
     assert not last.is_running()
@@ -76,17 +73,14 @@ async def test_a_service_that_dies_is_started_again(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel ends orphans on Linux only")
 @pytest.mark.parametrize("name", ["postgres", "redis"])
-async def test_children_end_when_we_are_killed(name, hold, tmp_path):
+async def test_children_end_when_we_are_killed(name, hold, tmp_path, until):
     holder = await asyncio.create_subprocess_exec(*hold(name, tmp_path / "home"), stdout=asyncio.subprocess.PIPE)
     assert await holder.stdout.readline()
     children = psutil.Process(holder.pid).children(recursive=True)
     assert children
     holder.kill()
     await holder.wait()
-    deadline = time.monotonic() + 20
-    while any(alive(child) for child in children):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
+    await until(lambda: not any(alive(child) for child in children))
 
 
 def alive(process):

@@ -25,6 +25,13 @@ async def ready(url):
             return False
 
 
+async def when_ready(url):
+    while True:
+        if await ready(url):
+            return
+        await asyncio.sleep(0.05)
+
+
 async def test_it_serves_and_is_started_again_when_it_is_killed(tmp_path, models, triton_venv, child):
     async with open_triton(tmp_path, models, silent, venv=triton_venv) as url:
         assert await ready(url)
@@ -33,8 +40,7 @@ async def test_it_serves_and_is_started_again_when_it_is_killed(tmp_path, models
         assert stubs
         server.kill()
         server.wait()
-        while not await ready(url):
-            await asyncio.sleep(0.05)
+        await when_ready(url)
         assert child("tritonserver").pid != server.pid
     assert url.startswith("127.0.0.1:")
     assert not await ready(url)

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import asyncpg
 import orjson
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
+from pgqueuer.types import JobId
 
 from servers.kit.errors import InternalError
 from servers.kit.jobs.schema import queries
@@ -101,7 +100,7 @@ class Jobs:
         if connection is None:
             async with self._postgres.system() as own:
                 return await self.enqueue(name, payload, connection=own, delay=delay, unique=unique)
-        ids = await queries(AsyncpgDriver(connection)).enqueue(
+        ids = await queries(connection).enqueue(
             name,
             orjson.dumps(payload),
             execute_after=timedelta(seconds=delay),
@@ -129,7 +128,7 @@ class Jobs:
     async def revive(self, ids: Sequence[int]) -> None:
         """Puts dead jobs back into the queue, with all their attempts."""
         async with self._postgres.system() as connection:
-            await queries(AsyncpgDriver(connection)).requeue_jobs(list(ids))
+            await queries(connection).requeue_jobs([JobId(dead) for dead in ids])
 
     @asynccontextmanager
     async def running(self, grace: float = 10.0) -> AsyncIterator[None]:

@@ -1,0 +1,27 @@
+"""The `salambot` command line."""
+
+from __future__ import annotations
+
+import typer
+
+from servers.commands import chat, doctor, migrate, serve, tenant, up
+
+app = typer.Typer(
+    name="salambot",
+    help="Customer-service AI for Moroccan businesses.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("up")(up.up)
+app.command("serve")(serve.serve)
+app.command("gateway")(serve.gateway)
+app.command("chat")(chat.chat)
+app.command("doctor")(doctor.doctor)
+app.command("migrate")(migrate.migrate)
+app.add_typer(tenant.app, name="tenant")
+
+
+def main() -> None:
+    """Entry point of the `salambot` script."""
+    app()

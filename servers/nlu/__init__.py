@@ -1,0 +1,1 @@
+"""NLU: what a customer's message says, in which language, in what mood, how urgently."""

@@ -1,0 +1,118 @@
+"""The reader: a message in, what it says out. The models answer; rules do when the models are out of reach."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+from salambot.nlu.v1 import nlu_pb2
+
+from servers.kit.errors import Timeout, UpstreamError
+from servers.kit.inference import Inference
+from servers.kit.text import personal_data
+from servers.kit.text.features import encode
+from servers.kit.text.masking import mask
+from servers.nlu.entities import find_entities
+from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
+from servers.nlu.policy import Masking
+from servers.nlu.rules import Rules
+
+log = structlog.get_logger(__name__)
+
+MODEL = "nlu"
+OUTPUTS = ("language", "intent", "sentiment", "urgency")
+UNKNOWN = "unknown"
+
+_BATCH = 64  # the model's max_batch_size
+_ALTERNATIVES = 3
+_LEAST_ALTERNATIVE = 0.01
+_HINT_ODDS = 10.0  # how much a caller's word for the language weighs against the reader's
+
+Probabilities = NDArray[np.float32]
+
+
+class Scores(NamedTuple):
+    """Probabilities for several messages, each (n, labels), in the order of `Labels`."""
+
+    language: Probabilities
+    intent: Probabilities
+    sentiment: Probabilities
+    urgency: Probabilities
+    degraded: bool = False
+
+
+class Reader:
+    """Reads messages."""
+
+    def __init__(self, inference: Inference, labels: Labels, least_confidence: float = 0.5) -> None:
+        """Intents less probable than `least_confidence` are `unknown`."""
+        self._inference = inference
+        self._labels = labels
+        self._rules = Rules(labels)
+        self._least_confidence = least_confidence
+
+    async def read(
+        self, messages: Sequence[nlu_pb2.AnalyzeInput], masking: Masking = Masking()  # noqa: B008 (immutable)
+    ) -> list[nlu_pb2.Analysis]:
+        """One analysis for each message, in order. Never fails for want of the models: rules are `degraded`."""
+        scores = await self._score([message.text for message in messages])
+        return [self._analysis(message, scores, row, masking) for row, message in enumerate(messages)]
+
+    async def _score(self, texts: Sequence[str]) -> Scores:
+        try:
+            chunks = await asyncio.gather(
+                *(self._infer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH))
+            )
+        except (UpstreamError, Timeout) as error:
+            log.warning("models out of reach, rules answer", problem=error.message)
+            return self._rules.score(texts)
+        return Scores(*(np.concatenate([chunk[name] for chunk in chunks]) for name in OUTPUTS))
+
+    async def _infer(self, texts: Sequence[str]) -> Mapping[str, Probabilities]:
+        return await self._inference.infer(MODEL, {"ids": encode(texts)}, OUTPUTS)
+
+    def _analysis(
+        self, message: nlu_pb2.AnalyzeInput, scores: Scores, row: int, masking: Masking
+    ) -> nlu_pb2.Analysis:
+        labels = self._labels
+        findings = personal_data.find(message.text)
+        language, language_confidence = _best(labels.languages, self._with_hint(scores.language[row], message))
+        order = np.argsort(scores.intent[row])[::-1][: _ALTERNATIVES + 1]
+        ranked = [
+            nlu_pb2.IntentScore(intent=labels.intents[label], confidence=float(scores.intent[row, label])) for label in order
+        ]
+        known = ranked[0].confidence >= self._least_confidence
+        return nlu_pb2.Analysis(
+            language=language_of(language),
+            intent=ranked[0].intent if known else UNKNOWN,
+            confidence=ranked[0].confidence,
+            entities=[
+                nlu_pb2.Entity(type=entity.type, value=entity.value, start=entity.start, end=entity.end)
+                for entity in find_entities(message.text, findings)
+            ],
+            sentiment=sentiment_of(_best(labels.sentiments, scores.sentiment[row])[0]),
+            urgency=urgency_of(_best(labels.urgencies, scores.urgency[row])[0]),
+            masked_text=mask(message.text, masking.policy, key=masking.key, findings=findings),
+            language_confidence=language_confidence,
+            alternatives=[
+                score for score in (ranked[1:] if known else ranked[:-1]) if score.confidence >= _LEAST_ALTERNATIVE
+            ],
+            degraded=scores.degraded,
+        )
+
+    def _with_hint(self, probabilities: Probabilities, message: nlu_pb2.AnalyzeInput) -> Probabilities:
+        hint = word_of(message.lang)
+        if hint not in self._labels.languages:
+            return probabilities
+        weighted = probabilities.copy()
+        weighted[self._labels.languages.index(hint)] *= _HINT_ODDS
+        return weighted / weighted.sum()
+
+
+def _best(words: Sequence[str], probabilities: Probabilities) -> tuple[str, float]:
+    label = int(probabilities.argmax())
+    return words[label], float(probabilities[label])

@@ -1,0 +1,1 @@
+"""Retrieval: a tenant's knowledge, cut into passages, found in any of its customers' languages."""
