@@ -55,7 +55,7 @@ class UrlBinding:
             try:
                 spelled = variable.value(decoded(value))
             except UnicodeDecodeError:
-                raise Refused("must be UTF-8 in the path", variable.dotted) from None
+                raise Refused("must be UTF-8 in the path", *variable.path) from None
             _set(given, variable, spelled)
         if query:
             self._bind_query(given, query)

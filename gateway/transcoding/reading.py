@@ -86,6 +86,7 @@ class Readers:
             *(f"    chosen_{choice} = None" for choice in sorted(choices)),
             "    get, seen, f = o.get, 0, None",
             "    try:",
+            "        pass",  # a message may have no fields
             *(f"        {line}" for owner, field in fields for line in self._field(owner, field)),
             "    except Refused as refused:",
             "        raise refused.under(f)",

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+import struct
 from unicodedata import normalize
 
 from gateway.transcoding.refusal import Refused, wrong_type
@@ -15,8 +16,9 @@ UINT32 = (0, 2**32 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 UINT64 = (0, 2**64 - 1)
 
-_LARGEST_FLOAT = 3.4028234663852886e38
+_BEYOND_FLOAT = 3.4028235677973366e38  # the smallest double that no longer rounds to a 32-bit float
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,19})", re.ASCII)
+_FLOAT = struct.Struct("f")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -62,7 +64,7 @@ def double(value: object) -> float:
 def single(value: object) -> float:
     """A finite number that fits 32 bits."""
     number = double(value)
-    if abs(number) > _LARGEST_FLOAT:
+    if abs(number) >= _BEYOND_FLOAT:
         raise Refused("must be a finite number in the range of a 32-bit float")
     return number
 
@@ -93,7 +95,7 @@ def single_number(value: float) -> float:
     """A 32-bit float as the shortest decimal that reads back the same: 0.1, not 0.10000000149011612."""
     for digits in range(6, 9):
         short = float(f"{value:.{digits}g}")
-        if math.isclose(short, value, rel_tol=2.0**-25):
+        if _FLOAT.unpack(_FLOAT.pack(short))[0] == value:
             return short
     return value
 

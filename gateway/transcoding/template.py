@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 _VARIABLE = re.compile(r"\{([a-z0-9_.]+)(?:=([^{}]+))?\}")
 _LITERAL = re.compile(r"[A-Za-z0-9._~%-]+")
+_SEGMENT = re.compile(r"/(\{[^{}]*\}|[^/{}]+)")
+_PATH = re.compile(rf"(?:{_SEGMENT.pattern})+")
 _VERB = re.compile(r":([A-Za-z0-9_-]+)$")
 
 
@@ -28,8 +30,6 @@ class Template:
         """Parses a template; raises ValueError for one that is not well formed."""
         verb = _VERB.search(template)
         path = template[: verb.start()] if verb else template
-        if not path.startswith("/"):
-            raise ValueError(f"the path {template!r} must begin with /")
         variables: list[str] = []
         patterns: list[str] = []
         rank: list[int] = []
@@ -52,7 +52,9 @@ class Template:
 
 def _segments(path: str) -> list[str]:
     """The segments; a slash within braces belongs to its variable."""
-    return re.findall(r"(?:\{[^{}]*\}|[^/{}])+|(?<=/)(?=/|$)", path[1:]) if path != "/" else []
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"the path {path!r} must be segments, each a name or one variable in braces")
+    return _SEGMENT.findall(path)
 
 
 def _wild(segment: str, template: str) -> str:

@@ -52,8 +52,8 @@ def passages_of(text: str) -> list[Passage]:
 
 
 def _sections(text: str) -> Iterator[_Section]:
-    title, anchor, body = "", "", []
-    fence = ""
+    title = anchor = fence = ""
+    body: list[str] = []
     for line in re.split(r"\r\n|\r|\n", text):
         if fence:
             mark = line.strip()
@@ -72,8 +72,8 @@ def _sections(text: str) -> Iterator[_Section]:
 def _heading(text: str) -> tuple[str, str]:
     """Title and anchor of what follows the opening of a heading."""
     title, anchor = text.strip(), ""
-    before, _, attribute = title.rpartition("{#")
-    if attribute.endswith("}") and _ANCHOR.fullmatch(attribute, endpos=len(attribute) - 1) and len(before) < len(title):
+    before, brace, attribute = title.rpartition("{#")
+    if brace and attribute.endswith("}") and _ANCHOR.fullmatch(attribute[:-1]):
         title, anchor = before.rstrip(), attribute[:-1]
     unclosed = title.rstrip("#")  # `## Title ##`, but not `## C#`
     if unclosed != title and (not unclosed or unclosed[-1].isspace()):

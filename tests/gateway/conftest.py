@@ -95,4 +95,10 @@ async def client(url: str) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def envelope() -> dict[str, object]:
     """A request's envelope without `data`."""
-    return {"tenant": "demo", "channel": "facebook", "message_id": "msg_1", "correlation_id": "corr_1", "locale": "fr-MA"}
+    return {
+        "tenant": "demo",
+        "channel": "facebook",
+        "message_id": "msg_1",
+        "correlation_id": "corr_1",
+        "locale": "fr-MA",
+    }

@@ -17,7 +17,7 @@ from servers.kit.errors import SalamError
 from servers.kit.status import to_status
 
 Step = Message | SalamError | float
-"""What a stream does next: send a message, fail, or wait so many seconds."""
+"""What the server does next: send a message, fail, or wait so many seconds."""
 
 
 class Peer(grpc.GenericRpcHandler):
@@ -27,7 +27,8 @@ class Peer(grpc.GenericRpcHandler):
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
         self.remaining: list[float] = []
-        self.replies: dict[str, deque[Message | SalamError | list[Step]]] = defaultdict(deque)
+        self.replies: dict[str, deque[Step | list[Step]]] = defaultdict(deque)
+        self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
         self._methods = {
             f"/{service.full_name}/{method.name}": method for service in contract.services for method in service.methods
@@ -69,6 +70,7 @@ class Peer(grpc.GenericRpcHandler):
 
     def _keep(self, message: Any, context: Any) -> None:
         self.requests.append(message)
+        self.asked.set()
         self.metadata.append(dict(context.invocation_metadata()))
         self.remaining.append(context.time_remaining())
 

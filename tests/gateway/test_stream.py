@@ -135,8 +135,7 @@ async def test_a_client_that_goes_before_the_first_event_cancels_the_call(
 ) -> None:
     answers.replies["StreamMessage"].append([20.0, delta("b")])
     asking = asyncio.ensure_future(client.post(PATH, json={**envelope, "data": {"user_text": "salam"}}))
-    while not answers.requests:
-        await asyncio.sleep(0.01)
+    await asyncio.wait_for(answers.asked.wait(), 5)
 
     asking.cancel()
 

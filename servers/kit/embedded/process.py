@@ -23,7 +23,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Command:
-    """How to run a program.
+    """How to run a program: in `folder`, as `account`, with nothing but `environment` (default: all three are ours).
 
     `stop_signals` are sent in turn, `grace` seconds apart, until the program ends; the first one is also what the
     kernel sends it when we die without stopping it. `complaint` is a pattern of the log lines that say what is wrong;
@@ -36,6 +36,7 @@ class Command:
     stop_signals: Sequence[Signals]
     environment: Mapping[str, str] | None = None
     account: Account | None = None
+    folder: Path | None = None
     grace: float = 10.0
     complaint: str = ""
 
@@ -66,6 +67,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 env=command.environment,
+                cwd=command.folder,
                 start_new_session=True,
             )
         finally:

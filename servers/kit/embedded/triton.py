@@ -24,6 +24,9 @@ BACKENDS = Path(__file__).parent / "backends"
 COMPLAINT = "failed to|error:"
 HOST = "127.0.0.1"
 FLAGS = (
+    # Relative to the folder it runs in: Triton starts its Python processes through a shell without quoting paths.
+    "--model-repository=models",
+    "--backend-directory=backends",
     f"--grpc-address={HOST}",
     "--allow-http=false",
     "--allow-metrics=false",  # our own metrics time each inference, and gRPC answers ModelStatistics
@@ -55,7 +58,7 @@ async def open_triton(
     logs = (home / "logs").absolute()
     venv = (venv or folder / "venv").absolute()
     site_packages = await install(venv, logs / "triton-install.log", progress)
-    backends = _assemble(folder, site_packages / "pytriton" / "tritonserver", libpython)
+    _assemble(folder, models, site_packages / "pytriton" / "tritonserver", libpython)
 
     address = f"{HOST}:{port or _free_port()}"
     environment = {
@@ -65,7 +68,6 @@ async def open_triton(
         "LC_ALL": "C.UTF-8",
     }
     server = site_packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
-    where = (f"--model-repository={models}", f"--backend-directory={backends}", f"--grpc-port={address.split(':')[1]}")
     progress("triton", "Loading the models")
     command = Command(
         "Triton", [server, *FLAGS, *where], logs / "triton.log", [SIGTERM], environment, complaint=COMPLAINT
@@ -75,8 +77,8 @@ async def open_triton(
         yield address
 
 
-def _assemble(folder: Path, tritonserver: Path, libpython: Path) -> Path:
-    """Copies what Triton wants side by side: its Python backend with the stub of this Python, and our backend.
+def _assemble(folder: Path, models: Path, tritonserver: Path, libpython: Path) -> None:
+    """Copies what Triton wants side by side: its Python backend with the stub of this Python, our backend, the models.
 
     libpython gets a folder of its own, for on the library path the one it lies in would bring all its neighbours.
     """
@@ -96,7 +98,9 @@ def _assemble(folder: Path, tritonserver: Path, libpython: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, path)  # Triton refuses a backend that is a link out of its folder
-    return folder / "backends"
+    link = folder / "models"
+    link.unlink(missing_ok=True)
+    link.symlink_to(models.resolve())
 
 
 def _free_port() -> int:

@@ -47,6 +47,7 @@ class VectorStore(Protocol):
     async def replace(self, tenant: str, document: str, items: Sequence[Item]) -> None:
         """Puts `items` in the place of all the document's items; every item's payload names the document.
 
+        Of items with one id, in the list or in two documents of the tenant, the one written last is kept.
         A search sees the old items or the new ones; the stores that cannot promise this say so in their module.
         """
         ...

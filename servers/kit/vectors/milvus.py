@@ -43,13 +43,14 @@ class Milvus:
 
     async def replace(self, tenant: str, document: str, items: Sequence[Item]) -> None:
         """See VectorStore, and the module's text for what a reader may find meanwhile."""
-        rows = {row["key"]: row for row in (_row(tenant, item) for item in items)}
-        ours, keys = f"{_of(tenant)} and document == {_quoted(_digest(document))}", list(rows)
-        stale = f"{ours} and key not in [{', '.join(map(_quoted, keys))}]" if keys else ours
+        new = {_digest(tenant, item.id): item for item in items}
+        stale = f"{_of(tenant)} and document == {_quoted(_digest(document))}"
+        if new:
+            stale += f" and key not in [{', '.join(map(_quoted, new))}]"
+        rows = [_row(key, tenant, item) for key, item in new.items()]
         async with self._client() as client:
-            for start in range(0, len(keys), _BATCH):
-                batch = [rows[key] for key in keys[start : start + _BATCH]]
-                await client.upsert(_COLLECTION, batch, timeout=_TIMEOUT_S)
+            for start in range(0, len(rows), _BATCH):
+                await client.upsert(_COLLECTION, rows[start : start + _BATCH], timeout=_TIMEOUT_S)
             await client.delete(_COLLECTION, filter=stale, timeout=_TIMEOUT_S)
 
     async def search(self, tenant: str, vector: Vector, limit: int, filters: Filters) -> list[Match]:
@@ -136,9 +137,9 @@ def _make_collection(url: str) -> None:
         client.close()
 
 
-def _row(tenant: str, item: Item) -> dict[str, object]:
+def _row(key: str, tenant: str, item: Item) -> dict[str, object]:
     return {
-        "key": _digest(tenant, item.id),
+        "key": key,
         "tenant": tenant,
         "document": _digest(item.payload[DOCUMENT]),
         "terms": [_digest(key, value) for key, value in item.payload.items()],

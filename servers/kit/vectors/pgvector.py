@@ -10,6 +10,12 @@ from collections.abc import Sequence
 from servers.kit.postgres import Postgres
 from servers.kit.vectors.interfaces import DOCUMENT, Filters, Item, Match, Vector
 
+_UPSERT = """
+    INSERT INTO vectors (id, document, embedding, payload) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (tenant, id) DO UPDATE
+    SET document = excluded.document, embedding = excluded.embedding, payload = excluded.payload
+"""
+
 
 class PgVector:
     """VectorStore over pgvector; `replace` is one transaction."""
@@ -23,10 +29,10 @@ class PgVector:
         await self._ensure_partition(tenant)
         rows = [(item.id, item.payload[DOCUMENT], item.vector, dict(item.payload)) for item in items]
         async with self._postgres.tenant(tenant) as connection:
+            # One replacement of a document at a time, or the items of two would mix.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{tenant}/{document}")
             await connection.execute("DELETE FROM vectors WHERE tenant = $1 AND document = $2", tenant, document)
-            await connection.executemany(
-                "INSERT INTO vectors (id, document, embedding, payload) VALUES ($1, $2, $3, $4)", rows
-            )
+            await connection.executemany(_UPSERT, rows)
 
     async def search(self, tenant: str, vector: Vector, limit: int, filters: Filters) -> list[Match]:
         """See VectorStore."""

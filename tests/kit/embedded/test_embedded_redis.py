@@ -42,6 +42,7 @@ async def test_a_server_left_behind_is_replaced(tmp_path, hold):
     url = (await holder.stdout.readline()).decode().strip()
     async with Redis.from_url(url) as client:
         first = (await client.info("server"))["process_id"]
+        holder.send_signal(signal.SIGSTOP)  # so that it does not start its server again
         async with open_redis(home, silent) as again:
             assert again == url
             holder.kill()

@@ -33,7 +33,7 @@ async def when_ready(url):
 
 
 async def test_it_serves_and_is_started_again_when_it_is_killed(tmp_path, models, triton_venv, child):
-    async with open_triton(tmp_path, models, silent, venv=triton_venv) as url:
+    async with open_triton(tmp_path / "a folder with 'quotes' & spaces", models, silent, venv=triton_venv) as url:
         assert await ready(url)
         server = child("tritonserver")
         stubs = server.children()

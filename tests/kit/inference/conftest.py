@@ -14,10 +14,14 @@ MODELS = Path(__file__).parent / "models"
 
 
 @pytest.fixture(scope="session")
-async def triton_url(tmp_path_factory):
+def triton_venv():
     settings = read_settings()
-    venv = settings.triton_venv or settings.home.absolute() / "triton" / "venv"
-    async with open_triton(tmp_path_factory.mktemp("triton"), MODELS, silent, venv=venv) as url:
+    return settings.triton_venv or settings.home.absolute() / "triton" / "venv"
+
+
+@pytest.fixture(scope="session")
+async def triton_url(tmp_path_factory, triton_venv):
+    async with open_triton(tmp_path_factory.mktemp("triton"), MODELS, silent, venv=triton_venv) as url:
         yield url
 
 

@@ -7,9 +7,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from servers.kit.call import Call, serving
+from servers.kit.embedded.progress import silent
+from servers.kit.embedded.triton import open_triton
 from servers.kit.errors import Timeout, UpstreamError
 from servers.kit.inference.onnx import OnnxInference
 from servers.kit.inference.triton import TritonInference
@@ -26,11 +29,33 @@ async def test_no_triton():
     await inference.close()
 
 
+async def forever(inference):
+    while True:
+        await inference.infer("lookup", INPUTS, ["total"])
+
+
+async def test_a_triton_that_comes_back(tmp_path, triton_venv):
+    """The same adapter fails at once while Triton is gone, and works again without being told."""
+    async with open_triton(tmp_path, MODELS, silent, venv=triton_venv) as url:
+        inference = TritonInference(url)
+        assert await inference.infer("lookup", INPUTS, ["total"])
+        port = url.split(":")[1]
+        next(child for child in psutil.Process().children() if f"--grpc-port={port}" in child.cmdline()).kill()
+        with pytest.raises(UpstreamError, match="cannot be reached"):
+            await forever(inference)
+        while True:
+            if await inference.ready("lookup"):
+                break
+            await asyncio.sleep(0.05)
+        assert await inference.infer("lookup", INPUTS, ["total"])
+        await inference.close()
+
+
 async def test_a_triton_that_does_not_answer():
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        inference = TritonInference(f"127.0.0.1:{silent.getsockname()[1]}")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        inference = TritonInference(f"127.0.0.1:{mute.getsockname()[1]}")
         with serving(Call(None, {}, time.monotonic() + 0.3)), pytest.raises(Timeout):
             await inference.infer("lookup", INPUTS, ["total"])
         await inference.close()

@@ -1,0 +1,103 @@
+"""The demo tenant: Atlas Services, its API key, and what it knows (`demo/knowledge`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from salambot.common.v1 import envelope_pb2, options_pb2
+from salambot.rag.v1 import rag_pb2, rag_service_pb2, rag_service_pb2_grpc
+
+from servers.kit import method
+from servers.kit.call import serving, work
+from servers.kit.embedded.progress import Progress
+from servers.kit.envelope import Envelope, complete, new_id
+from servers.kit.errors import NotFound, Unauthorized
+from servers.kit.platform import Platform
+from servers.kit.principal import Principal
+
+TENANT = "demo"
+LOCALE = "fr-MA"
+KNOWLEDGE = Path(__file__).parents[1] / "demo" / "knowledge"
+SCOPES = frozenset(value for value in options_pb2.Scope.values() if value)
+
+_PUT = "/salambot.rag.v1.RAGService/PutDocument"
+_SECONDS = 30.0
+
+
+async def load_demo(platform: Platform, home: Path, progress: Progress) -> str:
+    """Makes the tenant, its key and its knowledge where they are missing or out of date; returns the key.
+
+    The key is kept in `home`/demo.key, readable by the owner alone. RAG must be served. Raises SalamError.
+    """
+    await _ensure_tenant(platform)
+    key = await _ensure_key(platform, home / "demo.key")
+    await _load_knowledge(platform, progress)
+    return key
+
+
+async def _ensure_tenant(platform: Platform) -> None:
+    try:
+        await platform.tenants.get(TENANT)
+    except NotFound:
+        port = platform.settings.http_port
+        origins = [f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")]
+        await platform.tenants.put(TENANT, name="Atlas Services", locale=LOCALE, settings={"allowed_origins": origins})
+
+
+async def _ensure_key(platform: Platform, file: Path) -> str:
+    if file.exists():
+        key = file.read_text().strip()
+        try:
+            if (await platform.tenants.authenticate(key)).tenant == TENANT:
+                return key
+        except Unauthorized:
+            pass  # of another database, or revoked: a new one takes its place
+    key = await platform.tenants.create_key(TENANT, name="demo", scopes=SCOPES)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    file.chmod(0o600)
+    file.write_text(f"{key}\n")
+    return key
+
+
+async def _load_knowledge(platform: Platform, progress: Progress) -> None:
+    rag = rag_service_pb2_grpc.RAGServiceStub(platform.channel)
+    files = sorted(KNOWLEDGE.glob("*.*.md"))
+    for done, file in enumerate(files):
+        progress("demo", "Loading the demo knowledge", done / len(files))
+        with _on_behalf_of_demo(file.name):
+            document = _document(file)
+            await rag.PutDocument(
+                rag_service_pb2.PutDocumentRequest(data=rag_service_pb2.PutDocumentInput(document=document))
+            )
+    progress("demo", "The demo knowledge is loaded", 1.0)
+
+
+@contextmanager
+def _on_behalf_of_demo(name: str) -> Iterator[None]:
+    principal = Principal(TENANT, "demo", SCOPES, LOCALE, internal=True)
+    envelope = Envelope(tenant=TENANT, channel=envelope_pb2.CHANNEL_SYSTEM, message_id=new_id(name))
+    complete(envelope, locale=LOCALE)
+    with serving(work(method.find(_PUT), principal, envelope, _SECONDS)):
+        yield
+
+
+def _document(file: Path) -> rag_pb2.Document:
+    """The document in `<theme>.<language>.md`: lines `field: value` between two `---`, then Markdown.
+
+    Documents of one theme say the same in several languages.
+    """
+    _, head, text = file.read_text("utf-8").split("---\n", 2)
+    fields: Mapping[str, str] = dict(line.split(": ", 1) for line in head.splitlines())
+    return rag_pb2.Document(
+        id=fields["id"],
+        title=fields["title"],
+        language=envelope_pb2.Language.Value(f"LANGUAGE_{fields['language'].upper()}"),
+        category=fields["category"],
+        audience=rag_pb2.AUDIENCE_PUBLIC,
+        url=fields["url"],
+        attributes={"topic": file.name.split(".")[0]},
+        text=text,
+    )

@@ -1,0 +1,1 @@
+"""Benchmarks: every promise beside its floor or peer, in one run. `make bench`, or `BENCH=<name> make bench`."""

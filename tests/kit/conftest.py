@@ -1,0 +1,43 @@
+"""The stores of the kit's tests: one real Postgres a test process, migrated, with a pool as the app has it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+import servers
+from servers.kit.embedded.postgres import open_postgres
+from servers.kit.embedded.progress import silent
+from servers.kit.postgres import Postgres, migrate
+from servers.kit.postgres.pool import APP_ROLE
+
+SERVERS = Path(servers.__path__[0])
+
+
+@pytest_asyncio.fixture(scope="session")
+async def owner_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A migrated database, as its owner."""
+    async with open_postgres(tmp_path_factory.mktemp("stores"), silent) as url:
+        await migrate(url, SERVERS)
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN")
+        await connection.close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def database_url(owner_url: str) -> str:
+    """The same database, as the app's role."""
+    return owner_url.replace("//salambot@", f"//{APP_ROLE}@", 1)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def postgres(database_url: str) -> AsyncIterator[Postgres]:
+    """A pool as the app has it."""
+    pool = await Postgres.open(database_url, 8)
+    yield pool
+    await pool.close()
