@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -9,25 +10,22 @@ from typing import Protocol
 import grpc
 import structlog
 from prometheus_client import CollectorRegistry, Histogram
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.cors import Cors, Tenants
 from gateway.documentation import documentation
 from gateway.endpoint import Edge, Endpoint, StreamEndpoint, UnaryEndpoint
-from gateway.errors import MethodNotAllowed, NoSuchPath, render
-from gateway.exchange import SECURITY_HEADERS, ClientGone, Exchange, raw_path
+from gateway.errors import MethodNotAllowed, fault
+from gateway.exchange import ClientGone, Exchange, raw_path
 from gateway.operations import operations
+from gateway.site import create_site
 from gateway.tracing import traced
 from gateway.transcoding.codec import Codec
 from gateway.transcoding.contract import Contract, load_contract
 from gateway.transcoding.openapi import openapi_document
 from gateway.transcoding.router import Router
-from servers.kit.errors import InternalError, SalamError
+from servers.kit.errors import SalamError, UpstreamError
 from servers.kit.settings import Settings
 
 KEEP_ALIVE_S = 15.0
@@ -62,15 +60,8 @@ def create_app(platform: Platform, routes: Sequence[BaseRoute] = (), keep_alive_
     cors = Cors(platform.tenants)
     router = _router(contract, Edge(Codec(), platform.channel, cors, platform.settings.max_body_bytes, keep_alive_s))
     metrics = CollectorRegistry()
-    site = Starlette(
-        routes=[
-            *operations(platform.readiness, metrics),
-            *documentation(openapi_document(contract)),
-            *routes,
-        ],
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
-    )
-    gateway = Gateway(router, cors, _secured(site), metrics)
+    site = create_site([*operations(platform.readiness, metrics), *documentation(openapi_document(contract)), *routes])
+    gateway = Gateway(router, cors, site, metrics)
     return traced(gateway, router) if platform.settings.otlp_endpoint else gateway
 
 
@@ -112,11 +103,20 @@ class Gateway:
             await exchange.fail(error, await self._cors.headers_of_error(exchange))
         except ClientGone:
             return
+        except asyncio.CancelledError:
+            # The server is stopping and has waited long enough.
+            if not exchange.status:
+                await exchange.fail(UpstreamError("the server is stopping; send the request again"), [])
+            raise
         except Exception:
-            structlog.get_logger().exception("a request broke", route=endpoint.binding.template.documented)
+            structlog.get_logger().exception(
+                "a request broke",
+                route=endpoint.binding.template.documented,
+                correlation_id=exchange.correlation_id,
+            )
             if exchange.status:
                 raise
-            await exchange.fail(_fault(), await self._cors.headers_of_error(exchange))
+            await exchange.fail(fault(), await self._cors.headers_of_error(exchange))
         self._observer(endpoint, exchange.status).observe(time.perf_counter() - began)
 
     def _observer(self, endpoint: Endpoint, status: int) -> Histogram:
@@ -141,38 +141,3 @@ def _router(contract: Contract, edge: Edge) -> Router[Endpoint]:
         kind = StreamEndpoint if rpc.descriptor.server_streaming else UnaryEndpoint
         endpoints.extend(kind(rpc, binding, edge) for binding in rpc.bindings)
     return Router((item.binding.verb, item.binding.template, item) for item in endpoints)
-
-
-def _secured(app: ASGIApp) -> ASGIApp:
-    """Adds the security headers to what `app` serves; a page's own policy stays."""
-
-    async def secured(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_secured(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(item for item in SECURITY_HEADERS if item[0] not in given)]
-            await send(message)
-
-        await app(scope, receive, send_secured)
-
-    return secured
-
-
-def _fault() -> InternalError:
-    return InternalError("something went wrong on our side; the correlation id leads us to it")
-
-
-async def _refuse(_: Request, error: Exception) -> Response:
-    """Starlette's own refusals (no such path, wrong method) in the contract's form."""
-    allowed = (error.headers or {}).get("Allow", "").split(", ") if isinstance(error, HTTPException) else []
-    return _rendered(MethodNotAllowed(allowed) if allowed != [""] else NoSuchPath())
-
-
-async def _fail(_: Request, __: Exception) -> Response:
-    return _rendered(_fault())
-
-
-def _rendered(error: SalamError) -> Response:
-    status, headers, body = render(error, None)
-    named = {name.decode(): value.decode() for name, value in headers}
-    return Response(body, status, headers={**named, "cache-control": "no-store"}, media_type="application/json")

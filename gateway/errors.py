@@ -115,6 +115,11 @@ def error_envelope(error: SalamError, given: object) -> dict[str, Any]:
     }
 
 
+def fault() -> errors.InternalError:
+    """What a client is told of a fault of ours: the cause stands in the log."""
+    return errors.InternalError("something went wrong on our side; the correlation id leads us to it")
+
+
 def new_id(prefix: str) -> str:
     """A random identifier for a request that brings none."""
     return f"{prefix}_{secrets.token_hex(16)}"

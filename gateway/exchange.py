@@ -51,6 +51,12 @@ class Exchange:
         value = self.headers.get(b"origin")
         return value.decode("latin-1") if value is not None else None
 
+    @property
+    def correlation_id(self) -> str:
+        """The correlation id of the request; empty when it could not be read."""
+        known = self.given.get("correlation_id") if type(self.given) is dict else None
+        return known if type(known) is str else ""
+
     def metadata(self) -> Metadata:
         """The metadata of the RPC: the credential as it came, and the client's address."""
         client = self.scope.get("client")

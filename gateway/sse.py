@@ -11,10 +11,10 @@ import structlog
 from google.protobuf.descriptor import Descriptor
 
 from gateway.cors import Cors
-from gateway.errors import error_envelope
+from gateway.errors import error_envelope, fault
 from gateway.exchange import Exchange, Headers
 from gateway.transcoding.fields import is_optional
-from servers.kit.errors import InternalError, SalamError
+from servers.kit.errors import SalamError
 
 _HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -106,5 +106,5 @@ class Relay:
     def _framed_error(self, error: Exception) -> bytes:
         if not isinstance(error, SalamError):
             structlog.get_logger().error("a stream broke", exc_info=error)
-            error = InternalError("something went wrong on our side; the correlation id leads us to it")
+            error = fault()
         return frame("error", orjson.dumps(error_envelope(error, self._exchange.given)))

@@ -47,19 +47,26 @@ async def _ensure_tenant(platform: Platform) -> None:
 
 
 async def _ensure_key(platform: Platform, file: Path) -> str:
-    if file.exists():
-        key = file.read_text().strip()
+    kept = _read(file)
+    if kept is not None:
         try:
-            if (await platform.tenants.authenticate(key)).tenant == TENANT:
-                return key
+            if (await platform.tenants.authenticate(kept)).tenant == TENANT:
+                return kept
         except Unauthorized:
-            pass  # of another database, or revoked: a new one takes its place
+            pass  # revoked, or of another database: a new one takes its place
     key = await platform.tenants.create_key(TENANT, name="demo", scopes=SCOPES)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    _keep(file, key)
+    return key
+
+
+def _read(file: Path) -> str | None:
+    return file.read_text().strip() if file.exists() else None
+
+
+def _keep(file: Path, key: str) -> None:
     file.touch(mode=0o600)
     file.chmod(0o600)
     file.write_text(f"{key}\n")
-    return key
 
 
 async def _load_knowledge(platform: Platform, progress: Progress) -> None:

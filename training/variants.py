@@ -38,7 +38,18 @@ _OPENINGS: Mapping[str, Sequence[str]] = {
     "fr": ("bonjour", "salut", "bonsoir", "svp", "bonjour à tous", "salam", "excusez-moi", "allo"),
     "ar": ("السلام عليكم", "مرحبا", "من فضلكم", "صباح الخير", "تحية طيبة", "لو سمحت"),
     "en": ("hi", "hello", "hey", "good morning", "please", "excuse me", "hi there"),
-    "darija_arabizi": ("salam", "slm", "salam 3likom", "afak", "3afak", "khouya", "khti", "bonjour", "ssalam", "a khouya"),
+    "darija_arabizi": (
+        "salam",
+        "slm",
+        "salam 3likom",
+        "afak",
+        "3afak",
+        "khouya",
+        "khti",
+        "bonjour",
+        "ssalam",
+        "a khouya",
+    ),
     "darija_arabic": ("سلام", "السلام عليكم", "عفاك", "خويا", "ختي", "الله يخليك", "بونجور", "السلام"),
 }
 _CLOSINGS: Mapping[str, Sequence[str]] = {
@@ -128,14 +139,20 @@ class Variants:
             return "".join(self._random.choice(_TO_LATIN.get(letter, (letter,))) for letter in text), "darija_arabizi"
         if language == "darija_arabizi":
             for letters, letter in _TO_ARABIC:
-                text = text.lower().replace(letters, letter) if not letters.isdigit() else _letter_digit(text, letters, letter)
+                text = (
+                    text.lower().replace(letters, letter)
+                    if not letters.isdigit()
+                    else _letter_digit(text, letters, letter)
+                )
             return text, "darija_arabic"
         return text, language
 
     def _switch_words(self, text: str, language: str) -> str:
         """Replaces a word or two by a translation that Moroccans would mix in: French in Darija, Darija in French."""
         known = self._translations.get(language, {})
-        partner = {"darija_arabizi": "fr", "fr": "darija_arabizi", "en": "fr"}.get(language, "ar" if language == "darija_arabic" else "")
+        partner = {"darija_arabizi": "fr", "fr": "darija_arabizi", "en": "fr"}.get(
+            language, "ar" if language == "darija_arabic" else ""
+        )
         words = text.split()
         for at in self._random.sample(range(len(words)), min(2, len(words))):
             entries = known.get(words[at].lower().strip("?!.,؟،"), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -82,9 +83,15 @@ def value_json(message: Value) -> Any:
     if kind == "list_value":
         return list_json(message.list_value)
     if kind == "number_value":
-        number = message.number_value
-        return int(number) if abs(number) < _EXACT and number.is_integer() else number
+        return _plain_number(message.number_value)
     return None if kind in (None, "null_value") else getattr(message, kind)
+
+
+def _plain_number(number: float) -> int | float:
+    if abs(number) >= _EXACT or not number.is_integer():
+        return number
+    whole = int(number)
+    return whole if whole or math.copysign(1, number) > 0 else number  # the sign of -0.0 is kept
 
 
 def struct_json(message: Struct) -> dict[str, Any]:

@@ -36,21 +36,21 @@ def read_labels(file: Path) -> Labels:
     )
 
 
-def language_of(word: str) -> envelope_pb2.Language:
+def language_of(word: str) -> envelope_pb2.Language.ValueType:
     """`darija_arabizi` → LANGUAGE_DARIJA_ARABIZI."""
     return envelope_pb2.Language.Value(f"LANGUAGE_{word.upper()}")
 
 
-def sentiment_of(word: str) -> envelope_pb2.Sentiment:
+def sentiment_of(word: str) -> envelope_pb2.Sentiment.ValueType:
     """`negative` → SENTIMENT_NEGATIVE."""
     return envelope_pb2.Sentiment.Value(f"SENTIMENT_{word.upper()}")
 
 
-def urgency_of(word: str) -> envelope_pb2.Urgency:
+def urgency_of(word: str) -> envelope_pb2.Urgency.ValueType:
     """`high` → URGENCY_HIGH."""
     return envelope_pb2.Urgency.Value(f"URGENCY_{word.upper()}")
 
 
-def word_of(language: envelope_pb2.Language) -> str:
+def word_of(language: envelope_pb2.Language.ValueType) -> str:
     """LANGUAGE_DARIJA_ARABIZI → `darija_arabizi`; empty when not known."""
     return "" if not language else envelope_pb2.Language.Name(language).removeprefix("LANGUAGE_").lower()

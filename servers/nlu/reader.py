@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 from salambot.nlu.v1 import nlu_pb2
 
 from servers.kit.errors import Timeout, UpstreamError
-from servers.kit.inference import Inference
+from servers.kit.inference.interfaces import Inference
 from servers.kit.text import personal_data
 from servers.kit.text.features import encode
 from servers.kit.text.masking import mask
 from servers.nlu.entities import find_entities
 from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
 from servers.nlu.policy import Masking
-from servers.nlu.rules import Rules
+from servers.nlu.rules import Probabilities, Rules, Scores
 
 log = structlog.get_logger(__name__)
 
@@ -28,21 +26,10 @@ OUTPUTS = ("language", "intent", "sentiment", "urgency")
 UNKNOWN = "unknown"
 
 _BATCH = 64  # the model's max_batch_size
+_PATIENCE_S = 2.0  # of the 5 s a message may take
 _ALTERNATIVES = 3
 _LEAST_ALTERNATIVE = 0.01
 _HINT_ODDS = 10.0  # how much a caller's word for the language weighs against the reader's
-
-Probabilities = NDArray[np.float32]
-
-
-class Scores(NamedTuple):
-    """Probabilities for several messages, each (n, labels), in the order of `Labels`."""
-
-    language: Probabilities
-    intent: Probabilities
-    sentiment: Probabilities
-    urgency: Probabilities
-    degraded: bool = False
 
 
 class Reader:
@@ -56,34 +43,43 @@ class Reader:
         self._least_confidence = least_confidence
 
     async def read(
-        self, messages: Sequence[nlu_pb2.AnalyzeInput], masking: Masking = Masking()  # noqa: B008 (immutable)
+        self,
+        messages: Sequence[nlu_pb2.AnalyzeInput],
+        masking: Masking = Masking(),  # noqa: B008 (immutable)
     ) -> list[nlu_pb2.Analysis]:
         """One analysis for each message, in order. Never fails for want of the models: rules are `degraded`."""
-        scores = await self._score([message.text for message in messages])
-        return [self._analysis(message, scores, row, masking) for row, message in enumerate(messages)]
+        texts = [message.text for message in messages]
+        scores = await self._infer(texts)
+        degraded = scores is None
+        if scores is None:
+            scores = self._rules.score(texts)
+        analyses = [self._analysis(message, scores, row, masking) for row, message in enumerate(messages)]
+        for analysis in analyses:
+            analysis.degraded = degraded
+        return analyses
 
-    async def _score(self, texts: Sequence[str]) -> Scores:
+    async def _infer(self, texts: Sequence[str]) -> Scores | None:
+        """What the models say; None when they are out of reach."""
+        batches = (self._infer_batch(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH))
         try:
-            chunks = await asyncio.gather(
-                *(self._infer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH))
-            )
-        except (UpstreamError, Timeout) as error:
-            log.warning("models out of reach, rules answer", problem=error.message)
-            return self._rules.score(texts)
+            async with asyncio.timeout(_PATIENCE_S):
+                chunks = await asyncio.gather(*batches)
+        except (UpstreamError, Timeout, TimeoutError) as error:
+            log.warning("models out of reach, rules answer", problem=str(error) or "no answer in time")
+            return None
         return Scores(*(np.concatenate([chunk[name] for chunk in chunks]) for name in OUTPUTS))
 
-    async def _infer(self, texts: Sequence[str]) -> Mapping[str, Probabilities]:
+    async def _infer_batch(self, texts: Sequence[str]) -> Mapping[str, Probabilities]:
         return await self._inference.infer(MODEL, {"ids": encode(texts)}, OUTPUTS)
 
-    def _analysis(
-        self, message: nlu_pb2.AnalyzeInput, scores: Scores, row: int, masking: Masking
-    ) -> nlu_pb2.Analysis:
+    def _analysis(self, message: nlu_pb2.AnalyzeInput, scores: Scores, row: int, masking: Masking) -> nlu_pb2.Analysis:
         labels = self._labels
         findings = personal_data.find(message.text)
         language, language_confidence = _best(labels.languages, self._with_hint(scores.language[row], message))
         order = np.argsort(scores.intent[row])[::-1][: _ALTERNATIVES + 1]
         ranked = [
-            nlu_pb2.IntentScore(intent=labels.intents[label], confidence=float(scores.intent[row, label])) for label in order
+            nlu_pb2.IntentScore(intent=labels.intents[label], confidence=float(scores.intent[row, label]))
+            for label in order
         ]
         known = ranked[0].confidence >= self._least_confidence
         return nlu_pb2.Analysis(
@@ -101,7 +97,6 @@ class Reader:
             alternatives=[
                 score for score in (ranked[1:] if known else ranked[:-1]) if score.confidence >= _LEAST_ALTERNATIVE
             ],
-            degraded=scores.degraded,
         )
 
     def _with_hint(self, probabilities: Probabilities, message: nlu_pb2.AnalyzeInput) -> Probabilities:
@@ -110,7 +105,8 @@ class Reader:
             return probabilities
         weighted = probabilities.copy()
         weighted[self._labels.languages.index(hint)] *= _HINT_ODDS
-        return weighted / weighted.sum()
+        weighted /= weighted.sum()
+        return weighted
 
 
 def _best(words: Sequence[str], probabilities: Probabilities) -> tuple[str, float]:

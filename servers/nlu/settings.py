@@ -15,10 +15,12 @@ class NLUSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=f"{PREFIX}NLU_", frozen=True, extra="ignore", env_ignore_empty=True)
 
     masking: Policy = Field(
-        Policy.MASK,
+        default=Policy.MASK,
         description="What happens to personal data in `masked_text`, where the tenant's `masking` does not say.",
     )
     masking_key: SecretStr | None = Field(
-        None, description="Secret for the policy `hash`; without it, `hash` masks like `mask`."
+        default=None, description="Secret for the policy `hash`; without it, `hash` masks like `mask`."
     )
-    least_confidence: float = Field(0.5, ge=0, le=1, description="Intents under this probability are `unknown`.")
+    least_confidence: float = Field(
+        default=0.5, ge=0, le=1, description="Intents under this probability are `unknown`."
+    )

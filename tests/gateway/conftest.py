@@ -16,6 +16,7 @@ from gateway.server import serving
 from gateway.transcoding.contract import Contract, load_contract
 from servers.kit.chain import Chain
 from servers.kit.client import Channel
+from servers.kit.credentials import Signer
 from servers.kit.inprocess import LocalHandlers
 from servers.kit.settings import Settings, read_settings
 from tests.gateway.peer import Peer
@@ -71,7 +72,7 @@ def answers(peer: tuple[Peer, str]) -> Peer:
 
 @pytest.fixture
 async def behind(peer: tuple[Peer, str], tmp_path: Path) -> AsyncIterator[Behind]:
-    async with Channel(LocalHandlers(Chain([])), peer[1], None) as channel:
+    async with Channel(LocalHandlers(Chain([])), peer[1], Signer("s" * 32)) as channel:
         yield Behind(read_settings(home=tmp_path, max_body_bytes=LIMIT), channel)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from unicodedata import normalize
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ json_values = st.recursive(
 
 
 @st.composite
-def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 0) -> Message:
+def messages(draw: st.DrawFn, descriptor: Descriptor, depth: int = 0) -> Any:
     """A message of the type, with any of its fields set."""
     return fill(draw, GetMessageClass(descriptor)(), depth)
 

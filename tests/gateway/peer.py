@@ -27,20 +27,21 @@ class Peer(grpc.GenericRpcHandler):
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
         self.remaining: list[float] = []
-        self.replies: dict[str, deque[Step | list[Step]]] = defaultdict(deque)
+        # A Step for an RPC with one reply, a list of them for a stream.
+        self.replies: dict[str, deque[Any]] = defaultdict(deque)
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
         self._methods = {
             f"/{service.full_name}/{method.name}": method for service in contract.services for method in service.methods
         }
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+    def service(self, details: grpc.HandlerCallDetails) -> Any:
         method = self._methods.get(details.method)
         if method is None:
             return None
         request, reply = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
 
-        async def unary(message: Any, context: Any) -> Message:
+        async def unary(message: Any, context: Any) -> Any:
             self._keep(message, context)
             queued = self.replies[method.name].popleft() if self.replies[method.name] else reply()
             if isinstance(queued, float):

@@ -68,10 +68,10 @@ async def open_triton(
         "LC_ALL": "C.UTF-8",
     }
     server = site_packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
+    arguments = [server, *FLAGS, f"--grpc-port={address.partition(':')[2]}"]
+    log = logs / "triton.log"
     progress("triton", "Loading the models")
-    command = Command(
-        "Triton", [server, *FLAGS, *where], logs / "triton.log", [SIGTERM], environment, complaint=COMPLAINT
-    )
+    command = Command("Triton", arguments, log, [SIGTERM], environment, folder=folder, complaint=COMPLAINT)
     async with supervised(Service(command, lambda: _ready(address))):
         progress("triton", "Triton is ready", 1.0)
         yield address

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Protocol
 
 from salambot.common.v1 import options_pb2
@@ -30,8 +28,8 @@ class Auth(Interceptor):
     def __init__(self, authenticator: Authenticator) -> None:
         self._authenticator = authenticator
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def on_call(self, call: Call) -> None:
+        """Raises Unauthorized or PermissionDenied."""
         if call.principal is None:
             header = call.metadata.get("authorization", "")
             if header[: len(SCHEME)].lower() != SCHEME:
@@ -40,4 +38,3 @@ class Auth(Interceptor):
         if not call.principal.holds(call.method.scope):
             scope = options_pb2.Scope.Name(call.method.scope).removeprefix("SCOPE_").lower()
             raise PermissionDenied(f"this key lacks the scope `{scope}` that {call.method.name} asks for")
-        yield

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from servers.kit.call import Call
 from servers.kit.errors import Timeout
@@ -14,15 +13,28 @@ from servers.kit.interceptors.base import Interceptor
 class Deadline(Interceptor):
     """Cancels what outlasts `call.deadline` and raises Timeout in its place."""
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        remaining = call.remaining()
+    def around(self, call: Call) -> _Limit:
+        """See Interceptor."""
+        return _Limit(call)
+
+
+class _Limit:
+    __slots__ = ("_call", "_timeout")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def __aenter__(self) -> None:
+        remaining = self._call.remaining()
         if remaining <= 0:
             raise Timeout("the deadline had passed before the call began")
+        self._timeout = asyncio.timeout(remaining)
+        await self._timeout.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            async with asyncio.timeout(remaining) as limit:
-                yield
+            await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            if limit.expired():
-                raise Timeout(f"{call.method.name} did not finish before its deadline") from None
-            raise
+            raise Timeout(f"{self._call.method.name} did not finish before its deadline") from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import grpc
 import structlog
@@ -23,19 +22,35 @@ class Errors(Interceptor):
 
     contract_only = False
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
-        try:
-            yield
-        except SalamError:
-            raise
-        except NotImplementedError:
-            raise Unimplemented(f"{call.method.name} is not built yet") from None
-        except (ConnectionError, grpc.RpcError) as error:
+    def around(self, call: Call) -> _Mask:
+        """See Interceptor."""
+        return _Mask(call)
+
+
+class _Mask:
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    async def __aenter__(self) -> None:
+        """Nothing to do."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # What is no Exception (a cancellation) is not an error, and passes.
+        if isinstance(error, Exception) and not isinstance(error, SalamError):
+            raise self._told(error) from None
+
+    def _told(self, error: Exception) -> SalamError:
+        method = self._call.method.name
+        if isinstance(error, NotImplementedError):
+            return Unimplemented(f"{method} is not built yet")
+        if isinstance(error, ConnectionError | grpc.RpcError):
             # A driver's own connection error that no adapter translated: still the fault of what stands behind us.
-            log.warning("a service behind this one failed", method=call.method.name, exc_info=error)
-            raise UpstreamError("a service behind this one is out of reach; try again later") from None
-        except Exception as error:
-            trace.get_current_span().record_exception(error)
-            log.error("unforeseen error", method=call.method.name, exc_info=error)
-            raise InternalError(MASKED) from None
+            log.warning("a service behind this one failed", method=method, exc_info=error)
+            return UpstreamError("a service behind this one is out of reach; try again later")
+        trace.get_current_span().record_exception(error)
+        log.error("unforeseen error", method=method, exc_info=error)
+        return InternalError(MASKED)

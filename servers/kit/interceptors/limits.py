@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Protocol
 
 from servers.kit.call import Call
@@ -25,8 +23,7 @@ class Limits(Interceptor):
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
 
-    @asynccontextmanager
-    async def around(self, call: Call) -> AsyncIterator[None]:
+    async def on_call(self, call: Call) -> None:
+        """Raises RateLimited."""
         if call.principal is not None and not call.principal.internal:
             await self._limiter.take(call.principal)
-        yield

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from servers.kit.errors import UpstreamError
 from servers.kit.vectors import Item
+from servers.kit.vectors.interfaces import DIMENSIONS
 from servers.kit.vectors.milvus import Milvus
-from tests.kit.vectors.test_contract import AXES
+
+AXES = np.eye(DIMENSIONS, dtype=np.float32)
 
 
 async def test_a_server_that_is_away_is_an_upstream_error(unused_tcp_port: int) -> None:
