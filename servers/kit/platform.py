@@ -129,7 +129,7 @@ async def open_platform(
             tenants=tenants,
             blobs=Blobs.open(settings.blobs_url, settings.home / "blobs"),
             secret=secret.encode(),
-            jobs=await stack.enter_async_context(Jobs.open(addresses.database)),
+            jobs=Jobs(postgres, addresses.database),
         )
         if "inference" in needs:
             platform._inference = await _inference(settings, addresses)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,10 +19,17 @@ from servers.kit.postgres.pool import APP_ROLE
 SERVERS = Path(servers.__path__[0])
 
 
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Path]:
+    """A folder for embedded stores. Not pytest's own: a second run closes that to the account Postgres runs as."""
+    with tempfile.TemporaryDirectory(prefix="salambot-") as folder:
+        yield Path(folder)
+
+
 @pytest_asyncio.fixture(scope="session")
-async def owner_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def owner_url(stores: Path) -> AsyncIterator[str]:
     """A migrated database, as its owner."""
-    async with open_postgres(tmp_path_factory.mktemp("stores"), silent) as url:
+    async with open_postgres(stores / "shared", silent) as url:
         await migrate(url, SERVERS)
         connection = await asyncpg.connect(url)
         await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN")

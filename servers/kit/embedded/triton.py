@@ -68,7 +68,7 @@ async def open_triton(
         "LC_ALL": "C.UTF-8",
     }
     server = site_packages / "pytriton" / "tritonserver" / "bin" / "tritonserver"
-    arguments = [server, *FLAGS, f"--grpc-port={address.partition(':')[2]}"]
+    arguments: list[str | Path] = [server, *FLAGS, f"--grpc-port={address.partition(':')[2]}"]
     log = logs / "triton.log"
     progress("triton", "Loading the models")
     command = Command("Triton", arguments, log, [SIGTERM], environment, folder=folder, complaint=COMPLAINT)

@@ -18,8 +18,8 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from servers.kit.errors import Timeout, UpstreamError
+from servers.kit.inference.deadline import seconds_left
 from servers.kit.inference.interfaces import Tensor
-from servers.kit.inference.limits import seconds_left
 from servers.kit.inference.triton import DTYPES
 
 THREADS = 2

@@ -13,8 +13,8 @@ import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from servers.kit.errors import SalamError, Timeout, UpstreamError
+from servers.kit.inference.deadline import seconds_left
 from servers.kit.inference.interfaces import Tensor
-from servers.kit.inference.limits import seconds_left
 
 READY_SECONDS = 2.0
 DTYPES = {
