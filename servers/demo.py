@@ -75,7 +75,7 @@ async def _load_knowledge(platform: Platform, progress: Progress) -> None:
     for done, file in enumerate(files):
         progress("demo", "Loading the demo knowledge", done / len(files))
         with _on_behalf_of_demo(file.name):
-            document = _document(file)
+            document = read_document(file)
             await rag.PutDocument(
                 rag_service_pb2.PutDocumentRequest(data=rag_service_pb2.PutDocumentInput(document=document))
             )
@@ -91,7 +91,7 @@ def _on_behalf_of_demo(name: str) -> Iterator[None]:
         yield
 
 
-def _document(file: Path) -> rag_pb2.Document:
+def read_document(file: Path) -> rag_pb2.Document:
     """The document in `<theme>.<language>.md`: lines `field: value` between two `---`, then Markdown.
 
     Documents of one theme say the same in several languages.

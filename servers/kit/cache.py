@@ -98,7 +98,7 @@ class RateLimiter:
 
     def __init__(self, cache: Cache, per_minute: int, without_redis: Literal["allow", "deny"]) -> None:
         self._cache = cache
-        self._interval_ms = 60_000 / per_minute
+        self._per_minute = per_minute
         self._without_redis = without_redis
         self._script = cache.redis.register_script(_GCRA)
 
@@ -108,7 +108,8 @@ class RateLimiter:
         if not self._cache.resting:
             try:
                 key = f"salam:{principal.tenant}:rate:{principal.key_id}"
-                wait_ms = await self._script(keys=[key], args=[self._interval_ms, max(_BURST_MS, self._interval_ms)])
+                interval_ms = 60_000 / (principal.rate_limit or self._per_minute)
+                wait_ms = await self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
             except _DOWN as error:
                 self._cache.failed(error)
         if self._cache.resting and self._without_redis == "deny":

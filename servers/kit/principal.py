@@ -12,7 +12,8 @@ Scope = options_pb2.Scope
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A checked credential: the tenant it belongs to, the scopes it holds, the locale the tenant speaks by default.
+    """A checked credential: the tenant it belongs to, the scopes it holds, the locale the tenant speaks by default, the
+    requests a minute the tenant settled for its keys (None: the installation's limit).
 
     `internal` is true for calls between components, which were counted and checked at the edge already.
     """
@@ -21,6 +22,7 @@ class Principal:
     key_id: str
     scopes: AbstractSet[int]
     locale: str = "fr-MA"
+    rate_limit: int | None = None
     internal: bool = False
 
     def holds(self, scope: int) -> bool:

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     )
     internal_secret: SecretStr | None = Field(
         None,
+        min_length=32,
         description="Secret that components sign their calls to each other with, at least 32 characters; the same in "
         "all processes. Embedded: made at the first start and kept in the home folder.",
     )

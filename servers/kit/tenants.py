@@ -59,7 +59,8 @@ class Tenants:
             row = await connection.fetchrow("SELECT * FROM salam_find_key($1)", key_id)
         if row is None:
             raise refuse()
-        return row["digest"], Principal(row["tenant"], key_id, frozenset(row["scopes"]), row["locale"])
+        principal = Principal(row["tenant"], key_id, frozenset(row["scopes"]), row["locale"], row["rate_limit"])
+        return row["digest"], principal
 
     async def get(self, tenant: str) -> Tenant:
         """The tenant; raises NotFound."""
