@@ -7,7 +7,9 @@ import time
 from typing import Literal, cast
 
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from servers.kit.errors import RateLimited
@@ -29,8 +31,20 @@ class Cache:
 
     @classmethod
     def open(cls, url: str) -> Cache:
-        """Connects at first use; a Redis that is down hurts nobody before."""
-        return cls(Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5, max_connections=64))
+        """Connects at first use; a Redis that is down hurts nobody before.
+
+        A command is tried once more, on a new connection, for the sake of those that a restart of Redis left behind.
+        More than 64 commands at once wait for a connection: that many are a busy process, not a Redis that is down.
+        """
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=64,
+            timeout=1,
+            socket_timeout=0.5,
+            socket_connect_timeout=0.5,
+            retry=Retry(NoBackoff(), 1),
+        )
+        return cls(Redis.from_pool(pool))
 
     @property
     def redis(self) -> Redis:
@@ -82,10 +96,10 @@ _GCRA = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + interval
 local wait = due - burst - now
 if wait > 0 then return math.ceil(wait) end
-redis.call('SET', KEYS[1], due + interval, 'PX', math.ceil(due + interval - now) + 1000)
+redis.call('SET', KEYS[1], due, 'PX', math.ceil(due - now) + 1000)
 return 0
 """
 

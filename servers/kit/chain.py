@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +15,7 @@ from servers.kit.interceptors.base import Interceptor
 from servers.kit.method import Method
 
 Handler = Callable[..., Any]
+Send = Callable[[Any], Awaitable[None]]
 
 
 class Chain:
@@ -39,16 +40,20 @@ class Chain:
                 steps.outgoing(call, reply)
                 return reply  # type: ignore[no-any-return]
 
-    async def stream(self, call: Call, handler: Handler, request: Any, context: Any) -> AsyncGenerator[Message]:
-        """Runs a handler that answers with a stream. The caller iterates in one task and closes the generator."""
+    async def stream(self, call: Call, handler: Handler, request: Any, context: Any, send: Send) -> None:
+        """Runs a handler that answers with a stream; `send` takes each reply and waits for a slow reader.
+
+        Replies are pushed, not yielded: a generator left suspended at a `yield` is closed by whoever collects it, in
+        another task and context, where neither the deadline nor the current call can be taken back.
+        """
         steps = self._steps(call.method)
         with serving(call):
             async with _Around(steps, call):
                 await steps.look(call)
-                replies = handler(steps.incoming(call, request), context)
-                async for reply in replies:
-                    steps.outgoing(call, reply)
-                    yield reply
+                async with aclosing(handler(steps.incoming(call, request), context)) as replies:
+                    async for reply in replies:
+                        steps.outgoing(call, reply)
+                        await send(reply)
 
     def _steps(self, method: Method) -> _Steps:
         return self._contract if method.contractual else self._plain

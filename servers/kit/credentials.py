@@ -79,7 +79,7 @@ class Signer:
     def check(self, token: str) -> Principal:
         """The principal of a token; raises Unauthorized when it was not signed with this secret or has expired."""
         body, _, mac = token.removeprefix(INTERNAL_PREFIX).partition(".")
-        if not hmac.compare_digest(mac, self._mac(body)):
+        if not hmac.compare_digest(mac.encode(), self._mac(body).encode()):
             raise refuse()
         tenant, key_id, scopes, locale, expires = orjson.loads(base64.urlsafe_b64decode(body))
         if expires < time.time():

@@ -82,7 +82,16 @@ class Events:
             for stream, fields in batch:
                 pipeline.xadd(stream, fields, maxlen=_KEPT_PER_TENANT, approximate=True)
             try:
-                await pipeline.execute()
+                results = await pipeline.execute(raise_on_error=False)
             except (RedisError, OSError) as error:
                 self._cache.failed(error)
                 self._waiting.extendleft(reversed(batch))
+            except asyncio.CancelledError:
+                self._waiting.extendleft(reversed(batch))  # written by the last flush; readers fold duplicates
+                raise
+            else:
+                # Redis is there and will not have these (its memory is full): it would not have them later either.
+                refused = [result for result in results if isinstance(result, RedisError)]
+                if refused:
+                    DROPPED.inc(len(refused))
+                    log.warning("Redis refused events", events=len(refused), error=str(refused[0]))

@@ -87,7 +87,7 @@ class Health(health_pb2_grpc.HealthServicer):
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, context: object
     ) -> AsyncIterator[HealthCheckResponse]:
-        """The state of one service, then every change of it."""
+        """The state of one service, then every change of it; ends when this process drains, which it tells first."""
         last: int | None = None
         while True:
             changed = self._changed
@@ -95,6 +95,8 @@ class Health(health_pb2_grpc.HealthServicer):
             if status != last:
                 last = status
                 yield HealthCheckResponse(status=status)
+            if self._draining:
+                return  # a stream that stays open would hold up the drain
             await changed.wait()
 
     def _status(self, service: str) -> int:

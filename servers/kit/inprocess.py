@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -45,17 +44,13 @@ class LocalHandlers:
     async def stream(self, call: Call, request: Any) -> AsyncGenerator[Message]:
         """Answers with a stream; raises SalamError. Closing the iterator cancels the handler.
 
-        The handler runs in a task of its own: an async generator shares the context of whoever iterates it, and the
-        caller must not find the handler's call or span to be its own.
+        The handler runs in a task of its own, with a context of its own: its call and span are not the caller's.
         """
         replies: asyncio.Queue[Message | None] = asyncio.Queue(_BUFFERED)
 
         async def run() -> None:
             try:
-                handler = self._handlers[call.method.path]
-                async with aclosing(self._chain.stream(call, handler, request, _CONTEXT)) as stream:
-                    async for reply in stream:
-                        await replies.put(reply)
+                await self._chain.stream(call, self._handlers[call.method.path], request, _CONTEXT, replies.put)
             finally:
                 # A full queue means that the reader still has something to read and will see the task done after it.
                 if not replies.full():

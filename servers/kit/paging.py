@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import UTC, datetime
 
 import orjson
 
@@ -34,8 +34,8 @@ def moment_and_key(page_token: str) -> tuple[datetime, str] | None:
         return None
     moment, name = _position(page_token, 2)
     try:
-        return datetime.fromisoformat(moment), name
-    except ValueError:
+        return datetime.fromisoformat(moment).astimezone(UTC), name
+    except (ValueError, OverflowError):
         raise _refusal() from None
 
 
@@ -44,7 +44,9 @@ def _position(page_token: str, length: int) -> list[str]:
         position = orjson.loads(base64.urlsafe_b64decode(page_token))
     except (ValueError, binascii.Error):
         raise _refusal() from None
-    if not isinstance(position, list) or len(position) != length or not all(isinstance(v, str) for v in position):
+    if not isinstance(position, list) or len(position) != length:
+        raise _refusal()
+    if not all(isinstance(part, str) and "\0" not in part for part in position):  # Postgres takes no NUL
         raise _refusal()
     return position
 

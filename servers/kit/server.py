@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -59,10 +59,9 @@ class SocketInterceptor(grpc.aio.ServerInterceptor):
             except SalamError as error:
                 await _abort(context, error)
 
-        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+        async def stream(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
             try:
-                async for reply in self._chain.stream(_call(method, context), serve, request, context):
-                    yield reply
+                await self._chain.stream(_call(method, context), serve, request, context, context.write)
             except SalamError as error:
                 await _abort(context, error)
 

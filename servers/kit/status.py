@@ -30,7 +30,8 @@ _CLASSES = {code: cls for cls, code in _CODES.items()}
 
 def to_status(error: SalamError) -> status_pb2.Status:
     """The error with its details: ErrorInfo always, BadRequest for violations, RetryInfo where it says when."""
-    status = status_pb2.Status(code=_CODES[type(error)], message=error.message)
+    code = next((_CODES[cls] for cls in type(error).__mro__ if cls in _CODES), code_pb2.INTERNAL)
+    status = status_pb2.Status(code=code, message=error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
     if error.detail:
         info.metadata["detail"] = error.detail
@@ -52,7 +53,7 @@ def from_rpc_error(error: AioRpcError) -> SalamError:
     code = error.code()
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     if status is None:
-        if code in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN):
+        if code in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN, StatusCode.INTERNAL):
             return errors.UpstreamError("a component is out of reach; try again later")
         return _CLASSES.get(code.value[0], errors.InternalError)(error.details() or code.name.lower())
     violations: list[Violation] = []

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 
 import asyncpg
 import pytest
@@ -19,6 +23,21 @@ from servers.kit.postgres.pool import APP_ROLE
 SERVERS = Path(servers.__path__[0])
 
 
+@asynccontextmanager
+async def migrated(home: Path) -> AsyncIterator[str]:
+    """A Postgres of its own with the whole schema; its URL for the owner."""
+    async with open_postgres(home, silent) as url:
+        await migrate(url, SERVERS)
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN")
+        await connection.close()
+        yield url
+
+
+def as_app(owner_url: str) -> str:
+    return owner_url.replace("//salambot@", f"//{APP_ROLE}@", 1)
+
+
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Path]:
     """A folder for embedded stores. Not pytest's own: a second run closes that to the account Postgres runs as."""
@@ -29,18 +48,14 @@ def stores() -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="session")
 async def owner_url(stores: Path) -> AsyncIterator[str]:
     """A migrated database, as its owner."""
-    async with open_postgres(stores / "shared", silent) as url:
-        await migrate(url, SERVERS)
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"ALTER ROLE {APP_ROLE} LOGIN")
-        await connection.close()
+    async with migrated(stores / "shared") as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def database_url(owner_url: str) -> str:
     """The same database, as the app's role."""
-    return owner_url.replace("//salambot@", f"//{APP_ROLE}@", 1)
+    return as_app(owner_url)
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -49,3 +64,23 @@ async def postgres(database_url: str) -> AsyncIterator[Postgres]:
     pool = await Postgres.open(database_url, 8)
     yield pool
     await pool.close()
+
+
+@dataclass(frozen=True)
+class Mortal:
+    """A Postgres that a test may kill; its supervisor starts it again."""
+
+    url: str
+    home: Path
+
+    def kill(self) -> None:
+        lock = self.home / "postgres" / "data" / "postmaster.pid"
+        os.kill(int(lock.read_text().splitlines()[0]), SIGKILL)
+
+
+@pytest_asyncio.fixture
+async def mortal(stores: Path) -> AsyncIterator[Mortal]:
+    """A migrated Postgres for one test, as the app's role."""
+    home = Path(tempfile.mkdtemp(dir=stores))
+    async with migrated(home) as url:
+        yield Mortal(as_app(url), home)

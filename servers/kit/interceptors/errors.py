@@ -40,7 +40,7 @@ class _Mask:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         # What is no Exception (a cancellation) is not an error, and passes.
-        if isinstance(error, Exception) and not isinstance(error, SalamError):
+        if isinstance(error, InternalError) or (isinstance(error, Exception) and not isinstance(error, SalamError)):
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> SalamError:
@@ -51,6 +51,8 @@ class _Mask:
             # A driver's own connection error that no adapter translated: still the fault of what stands behind us.
             log.warning("a service behind this one failed", method=method, exc_info=error)
             return UpstreamError("a service behind this one is out of reach; try again later")
+        if isinstance(error, InternalError) and error.message == MASKED:
+            return error  # of a component behind this one, which has logged it
         trace.get_current_span().record_exception(error)
         log.error("unforeseen error", method=method, exc_info=error)
         return InternalError(MASKED)

@@ -8,11 +8,15 @@ read here too. Numeric tensors only.
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
-import triton_python_backend_utils as pb_utils
+import triton_python_backend_utils as pb_utils  # type: ignore[import-not-found]  # Triton brings it
+
+Feed = dict[str, Any]  # numpy arrays by the names of the inputs
 
 DEFAULT_THREADS = 2  # more than two threads only fight each other on a small machine that runs everything
 
@@ -20,7 +24,7 @@ DEFAULT_THREADS = 2  # more than two threads only fight each other on a small ma
 class TritonPythonModel:
     """One instance of one model."""
 
-    def initialize(self, args):
+    def initialize(self, args: dict[str, str]) -> None:
         """Opens the model. Raises TritonModelException when it does not fit its configuration."""
         config = json.loads(args["model_config"])
         self.batched = config["max_batch_size"] > 0
@@ -37,7 +41,7 @@ class TritonPythonModel:
         check_names(path, "input", self.inputs, [tensor.name for tensor in self.session.get_inputs()])
         check_names(path, "output", list(self.outputs), [tensor.name for tensor in self.session.get_outputs()])
 
-    def execute(self, requests):
+    def execute(self, requests: list[Any]) -> list[Any]:
         """One response a request. Those of a batch have the same shapes, save for the first axis, and run at once."""
         feeds = [self.feed(request) for request in requests]
         if self.batched and len(requests) > 1:
@@ -47,11 +51,11 @@ class TritonPythonModel:
                 return [self.run_one(request, feed) for request, feed in zip(requests, feeds, strict=True)]
         return [self.run_one(request, feed) for request, feed in zip(requests, feeds, strict=True)]
 
-    def feed(self, request):
+    def feed(self, request: Any) -> Feed:
         """The inputs of a request by name, without a copy."""
         return {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self.inputs}
 
-    def run_batch(self, requests, feeds):
+    def run_batch(self, requests: Sequence[Any], feeds: Sequence[Feed]) -> list[Any]:
         """Responses of requests that are concatenated, run once, and split again."""
         sizes = [len(feed[self.inputs[0]]) for feed in feeds]
         joined = {name: np.concatenate([feed[name] for feed in feeds]) for name in self.inputs}
@@ -66,7 +70,7 @@ class TritonPythonModel:
             for request, size, end in zip(requests, sizes, ends, strict=True)
         ]
 
-    def run_one(self, request, feed):
+    def run_one(self, request: Any, feed: Feed) -> Any:
         """The response of one request, or its error."""
         try:
             wanted = self.wanted([request])
@@ -74,12 +78,12 @@ class TritonPythonModel:
         except Exception as error:
             return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error)))
 
-    def wanted(self, requests):
+    def wanted(self, requests: Sequence[Any]) -> list[str]:
         """Names of the outputs that any of the requests asks for."""
-        names = set().union(*(request.requested_output_names() for request in requests))
+        names: set[str] = set().union(*(request.requested_output_names() for request in requests))
         return [name for name in self.outputs if name in names]
 
-    def response(self, request, names, results):
+    def response(self, request: Any, names: Sequence[str], results: Sequence[Any]) -> Any:
         """The response to `request` out of the outputs `names`."""
         requested = set(request.requested_output_names())
         return pb_utils.InferenceResponse(
@@ -91,7 +95,7 @@ class TritonPythonModel:
         )
 
 
-def session_options(config):
+def session_options(config: dict[str, Any]) -> onnxruntime.SessionOptions:
     """Options of ONNX Runtime from the `parameters` of the configuration."""
     parameters = {name: value["string_value"] for name, value in config.get("parameters", {}).items()}
     threads = min(DEFAULT_THREADS, os.cpu_count() or 1)
@@ -104,7 +108,7 @@ def session_options(config):
     return options
 
 
-def check_names(path, kind, configured, actual):
+def check_names(path: Path, kind: str, configured: Sequence[str], actual: Sequence[str]) -> None:
     """Fails when the configuration names a tensor that the model does not have."""
     unknown = sorted(set(configured) - set(actual))
     if unknown:
