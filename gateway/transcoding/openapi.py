@@ -84,7 +84,14 @@ _REQUEST_ID: Schema = {
 def openapi_document(contract: Contract) -> bytes:
     """The document as JSON: a path for each REST form of each RPC, a tag for each service, a schema for each message."""
     rpcs = list(contract.rpcs())
-    schemas = Schemas(contract.comments)
+    in_path = {
+        variable.field.full_name
+        for rpc in rpcs
+        for binding in rpc.bindings
+        if binding.with_body
+        for variable in UrlBinding(rpc, binding).variables
+    }
+    schemas = Schemas(contract.comments, in_path)
     paths: dict[str, dict[str, Schema]] = {}
     names = Counter(rpc.descriptor.name for rpc in rpcs)
     for rpc in rpcs:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from buf.validate import validate_pb2
@@ -40,9 +42,13 @@ _BOUNDS = {"gte": "minimum", "gt": "exclusiveMinimum", "lte": "maximum", "lt": "
 
 
 class Schemas:
-    """The schemas of messages, by component name; a message's schema is made when it is first referred to."""
+    """The schemas of messages, by component name; a message's schema is made when it is first referred to.
 
-    def __init__(self, comments: dict[str, str]) -> None:
+    `in_path` are the full names of fields that a path sets beside a body, where they may be left out.
+    """
+
+    def __init__(self, comments: dict[str, str], in_path: AbstractSet[str]) -> None:
+        self._in_path = in_path
         self.components: dict[str, Schema] = {}
         self._comments = comments
 
@@ -105,7 +111,11 @@ class Schemas:
             schema["description"] = description
         enveloped = any(is_envelope(field) for field in descriptor.fields)
         required = [
-            field.name for _, field in fields if is_required(field) and not (enveloped and field.name in FILLED_IN)
+            field.name
+            for _, field in fields
+            if is_required(field)
+            and field.full_name not in self._in_path
+            and not (enveloped and field.name in FILLED_IN)
         ]
         if required:
             schema["required"] = required
@@ -122,12 +132,20 @@ def is_required(field: FieldDescriptor) -> bool:
     return bool(
         rules.string.min_len
         or rules.string.len
-        or rules.string.pattern
+        or _refuses_nothing(rules.string.pattern)
         or rules.bytes.min_len
         or rules.repeated.min_items
         or rules.map.min_pairs
         or 0 in rules.enum.not_in
     )
+
+
+def _refuses_nothing(pattern: str) -> bool:
+    """Whether a pattern refuses the empty string; patterns that only RE2 reads (`\\p{L}`) are taken to refuse it."""
+    try:
+        return bool(pattern) and re.search(pattern, "") is None
+    except re.error:
+        return True
 
 
 def _constraints(field: FieldDescriptor, rules: validate_pb2.FieldRules) -> Schema:

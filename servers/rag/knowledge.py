@@ -135,8 +135,7 @@ class Knowledge:
 
     async def _publish(self, tenant: str, document: rag_pb2.Document, items: list[Item]) -> None:
         embedder = await self._embedder.fingerprint()
-        passages = len({(item.payload["loc"]) for item in items})
-        async with self._store.publishing(tenant, document, passages, embedder) as due:
+        async with self._store.publishing(tenant, document, len(items), embedder) as due:
             if due:
                 await self._vectors.replace(tenant, document.id, items)
 

@@ -25,7 +25,7 @@ _MIDDLE, _SLOPE = 0.5, 10.0
 
 
 @dataclass(slots=True)
-class _Found:
+class Found:
     """One subject, in all the languages it was found in: the nearest, and the one to show."""
 
     best: float
@@ -52,7 +52,7 @@ class Retriever:
         [vector] = await self._embedder.embed([question.query])
         matches = await self._vectors.search(tenant, vector, limit * _CANDIDATES, filters)
         output = rag_pb2.RetrieveOutput()
-        for found in islice(_subjects(matches, question.language), limit):
+        for found in islice(subjects_of(matches, question.language), limit):
             payload = found.shown.payload
             output.passages.append(payload["text"])
             output.ids.append(payload[DOCUMENT])
@@ -81,18 +81,18 @@ def _filters(asked: Mapping[str, str], *, staff: bool) -> dict[str, str] | None:
     return filters
 
 
-def _subjects(matches: Sequence[Match], language: Language) -> list[_Found]:
+def subjects_of(matches: Sequence[Match], language: Language) -> list[Found]:
     """One entry a subject, best first. `matches` come nearest first.
 
     Documents that share the attribute `topic` are translations of each other: what stands at the same place in them
     is one subject, shown in the customer's language where that is as near to the question.
     """
     word = word_of_language(language)
-    subjects: dict[tuple[str, str], _Found] = {}
+    subjects: dict[tuple[str, str], Found] = {}
     for match in matches:
         in_language = match.payload["language"] == word
         known = subjects.setdefault(
-            (match.payload[TOPIC], match.payload["loc"]), _Found(match.score, match, in_language)
+            (match.payload[TOPIC], match.payload["loc"]), Found(match.score, match, in_language)
         )
         if in_language and not known.in_language and known.best - match.score <= _EQUALS:
             known.shown, known.in_language = match, True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -20,9 +20,18 @@ from servers.kit.platform import Addresses, Platform, open_platform
 from servers.kit.postgres import migrate
 from servers.kit.postgres.pool import APP_ROLE
 from servers.kit.settings import read_settings
+from servers.rag import knowledge
 from servers.rag.servicer import open_servicer
 
 _numbers = count()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _mending_at_start_alone() -> Iterator[None]:
+    """Tests leave documents unfinished on purpose: nothing may finish them behind their back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knowledge, "MENDING_S", 3600.0)
+        yield
 
 
 @pytest_asyncio.fixture(scope="session")

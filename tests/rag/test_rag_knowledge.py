@@ -14,6 +14,7 @@ from servers.kit.platform import Platform
 from servers.kit.vectors import VectorStore
 from servers.rag.embedding import Embedder
 from servers.rag.knowledge import Knowledge
+from servers.rag.servicer import open_servicer
 from servers.rag.store import Store
 
 TEXT = "## Voir ma facture {#voir-facture}\nOuvrez l'application.\n## Payer {#payer}\nPar carte."
@@ -174,7 +175,7 @@ def _document(text: str) -> rag_pb2.Document:
 
 @pytest.mark.parametrize("retry", [True, False])
 async def test_an_interrupted_upload_is_finished_by_a_retry_or_at_the_next_start(
-    client: Client, knowledge: Knowledge, failing: _Failing, retry: bool
+    client: Client, platform: Platform, knowledge: Knowledge, failing: _Failing, retry: bool
 ) -> None:
     await client.put("doc", "## Q {#q}\nAncien.")
     with pytest.raises(UpstreamError):
@@ -185,7 +186,9 @@ async def test_an_interrupted_upload_is_finished_by_a_retry_or_at_the_next_start
     if retry:
         assert await knowledge.put(client.tenant, _document("## Q {#q}\nNouveau."))
     else:
-        await knowledge.mend()
+        async with open_servicer(platform):
+            while (await client.get("doc")).state != rag_pb2.DOCUMENT_STATE_READY:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
     document = await client.get("doc")
     assert (document.state, document.version) == (rag_pb2.DOCUMENT_STATE_READY, 2)
     assert (await client.retrieve("q")).passages == ["Nouveau."]

@@ -31,11 +31,29 @@ class _QueueBuilder(QueryQueueBuilder):
         return super().build_enqueue_query(on_conflict).replace("$6::jsonb[]", "$6::text[]::jsonb[]")
 
 
+class _Driver(AsyncpgDriver):
+    """Gives its connection up at the first failure: a half-working queue is worse than one that starts over."""
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        try:
+            return await super().fetch(query, *args)
+        except Exception:
+            self._connection.terminate()
+            raise
+
+    async def execute(self, query: str, *args: object) -> str:
+        try:
+            return await super().execute(query, *args)
+        except Exception:
+            self._connection.terminate()
+            raise
+
+
 def queries(connection: asyncpg.Connection[asyncpg.Record] | Connection) -> Queries:
     """The queries of the queue over a connection; jobs carry the trace of the call that enqueued them."""
     schema = _Schema()
     return Queries(
-        AsyncpgDriver(cast("asyncpg.Connection[asyncpg.Record]", connection)),
+        _Driver(cast("asyncpg.Connection[asyncpg.Record]", connection)),
         qbe=QueryBuilderEnvironment(schema),
         qbq=_QueueBuilder(schema),
         qbs=QuerySchedulerBuilder(schema),

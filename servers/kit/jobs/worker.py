@@ -52,7 +52,7 @@ class Worker:
                 pause = _FIRST_PAUSE_S
                 await self._serve(connection)
             except Exception as error:
-                log.warning("the queue of jobs is out of reach", error=type(error).__name__, again_in=pause)
+                log.warning("the queue of jobs is out of reach", error=type(error).__name__, again_in=pause, exc_info=error)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -75,6 +75,7 @@ def test_constraints_come_from_the_rules(document: dict[str, Any]) -> None:
         "description": "",
     }
     assert attachment["required"] == ["url"]
+    assert "id" not in knowledge["required"], "the path of PutDocument gives it"
     assert knowledge["properties"]["id"]["pattern"].startswith("^[A-Za-z0-9]")
     assert "unspecified" not in knowledge["properties"]["language"]["enum"]
     assert knowledge["properties"]["attributes"]["maxProperties"] == 32

@@ -1,0 +1,52 @@
+"""What an SRE looks at: reflection, health, readiness, metrics, documentation."""
+
+from __future__ import annotations
+
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from servers.registry import COMPONENTS
+from tests.e2e.conftest import Installation, message
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+
+async def test_reflection_lists_every_service(salambot: Installation) -> None:
+    stub = reflection_pb2_grpc.ServerReflectionStub(salambot.grpc)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+    async for response in call:
+        names = {service.name for service in response.list_services_response.service}
+        assert names >= {component.full_name for component in COMPONENTS}
+        assert "grpc.health.v1.Health" in names
+
+
+async def test_health_tells_what_is_built_and_serving(salambot: Installation) -> None:
+    stub = health_pb2_grpc.HealthStub(salambot.grpc)
+    whole = await stub.Check(health_pb2.HealthCheckRequest())
+    assert whole.status == health_pb2.HealthCheckResponse.SERVING
+    for component in COMPONENTS:
+        reply = await stub.Check(health_pb2.HealthCheckRequest(service=component.full_name))
+        assert (reply.status == health_pb2.HealthCheckResponse.SERVING) == component.built, component.name
+
+
+async def test_readiness_metrics_and_documentation(salambot: Installation) -> None:
+    ready = (await salambot.http.get("/readyz")).json()
+    assert ready["components"]["nlu"] == "serving"
+    assert ready["components"]["ticketing"] == "not built yet"
+    await salambot.say("merci beaucoup")
+    metrics = (await salambot.http.get("/metrics")).text
+    assert 'salambot_rpc_seconds_count{code="ok",method="OrchestratorService/SendMessage"}' in metrics
+    document = (await salambot.http.get("/openapi.json")).json()
+    assert "/v1/messages" in document["paths"]
+    assert (await salambot.http.get("/docs")).status_code == 200
+
+
+async def test_events_reach_the_stream_without_any_text(salambot: Installation) -> None:
+    asked = message("Où se trouve votre agence de Casablanca ?")
+    await salambot.post("/v1/messages", asked)
+    await salambot.process.platform.events.flush()
+    entries = await salambot.process.platform.cache.redis.xrevrange("salam:demo:events", count=200)
+    mine = [fields for _, fields in entries if fields[b"message_id"].decode() == asked["message_id"]]
+    assert {fields[b"type"] for fields in mine} == {b"nlu.analyzed", b"rag.retrieved", b"router.generated"}
+    assert b"agence" not in b"".join(value for fields in mine for value in fields.values())
