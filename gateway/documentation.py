@@ -8,14 +8,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from swagger_ui_bundle import swagger_ui_path
 
-_PAGE = Path(__file__).parent / "static" / "docs"
+_STATIC = Path(__file__).parent / "static"
+_PAGE = _STATIC / "docs" / "index.html"
 _FILES = {
-    "swagger-ui.css": swagger_ui_path / "swagger-ui.css",
-    "swagger-ui-bundle.js": swagger_ui_path / "swagger-ui-bundle.js",
-    "favicon-32x32.png": swagger_ui_path / "favicon-32x32.png",
-    "docs.js": _PAGE / "docs.js",
+    path.name: path
+    for path in (
+        _STATIC / "swagger-ui" / "swagger-ui.css",
+        _STATIC / "swagger-ui" / "swagger-ui-bundle.js",
+        _STATIC / "docs" / "docs.js",
+        _STATIC / "docs" / "favicon.svg",
+    )
 }
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -31,7 +34,7 @@ def documentation(openapi: bytes) -> list[Route]:
         return Response(openapi, media_type="application/json", headers={"cache-control": "no-cache"})
 
     async def page(_: Request) -> Response:
-        return FileResponse(_PAGE / "index.html", headers=_HEADERS)
+        return FileResponse(_PAGE, headers=_HEADERS)
 
     async def file(request: Request) -> Response:
         path = _FILES.get(request.path_params["name"])

@@ -48,10 +48,14 @@ def read_examples(folder: Path = CORPORA / "intents") -> list[Example]:
     return list(examples.values())
 
 
-def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, str]]:
-    """Entries of the lexicon: language → word or phrase, without the empty ones."""
+def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, tuple[str, ...]]]:
+    """Entries of the lexicon: language → words or phrases of one meaning, without the empty ones."""
     return [
-        {language: cell for language, cell in zip(LEXICON_LANGUAGES, row, strict=False) if cell}
+        {
+            language: tuple(phrase.strip() for phrase in cell.split("|"))
+            for language, cell in zip(LEXICON_LANGUAGES, row, strict=False)
+            if cell.strip()
+        }
         for row in _rows(folder)
         if row and tuple(row[:5]) != LEXICON_COLUMNS
     ]

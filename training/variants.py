@@ -74,6 +74,12 @@ _TO_ARABIC: Sequence[tuple[str, str]] = (
     ("p", "ب"), ("q", "ق"), ("r", "ر"), ("s", "س"), ("t", "ت"), ("u", "و"), ("v", "ف"), ("w", "و"), ("x", "كس"), ("y", "ي"),
     ("z", "ز"), ("é", "ي"), ("è", "ي"), ("2", "ا"), ("3", "ع"), ("5", "خ"), ("7", "ح"), ("9", "ق"), ("?", "؟"),
 )  # fmt: skip
+_PARTNERS: Mapping[str, Sequence[str]] = {
+    "darija_arabizi": ("fr", "darija_arabizi", "en"), "fr": ("darija_arabizi", "fr", "en"), "en": ("fr", "en"),
+    "ar": ("ar", "darija_arabic"), "darija_arabic": ("ar", "darija_arabic"),
+}  # fmt: skip
+_LONGEST_PHRASE = 4
+_PUNCTUATION = "?!.,؟،"
 _NUMBER = re.compile(r"\d{2,}")
 _LETTER_DIGIT = re.compile(r"(?<=[a-z])\d|\d(?=[a-z])")
 
@@ -81,12 +87,13 @@ _LETTER_DIGIT = re.compile(r"(?<=[a-z])\d|\d(?=[a-z])")
 class Variants:
     """Makes variants; the same seed makes the same ones. `lexicon` (see `corpus`) is what words are switched by."""
 
-    def __init__(self, seed: int, lexicon: Sequence[Mapping[str, str]] = ()) -> None:
+    def __init__(self, seed: int, lexicon: Sequence[Mapping[str, Sequence[str]]] = ()) -> None:
         self._random = Random(seed)
-        self._translations: dict[str, dict[str, list[Mapping[str, str]]]] = {}
+        self._entries: dict[str, dict[str, list[Mapping[str, Sequence[str]]]]] = {}
         for entry in lexicon:
-            for language, word in entry.items():
-                self._translations.setdefault(language, {}).setdefault(word.lower(), []).append(entry)
+            for language, phrases in entry.items():
+                for phrase in phrases:
+                    self._entries.setdefault(language, {}).setdefault(phrase.lower(), []).append(entry)
 
     def vary(self, text: str, language: str) -> tuple[str, str]:
         """Another guise of the text, and its language: Darija may change its script."""
@@ -148,18 +155,22 @@ class Variants:
         return text, language
 
     def _switch_words(self, text: str, language: str) -> str:
-        """Replaces a word or two by a translation that Moroccans would mix in: French in Darija, Darija in French."""
-        known = self._translations.get(language, {})
-        partner = {"darija_arabizi": "fr", "fr": "darija_arabizi", "en": "fr"}.get(
-            language, "ar" if language == "darija_arabic" else ""
-        )
-        words = text.split()
-        for at in self._random.sample(range(len(words)), min(2, len(words))):
-            entries = known.get(words[at].lower().strip("?!.,؟،"), ())
-            choices = [entry[partner] for entry in entries if partner in entry]
-            if choices:
-                words[at] = self._random.choice(choices)
-        return " ".join(words)
+        """Replaces some phrases by a translation that Moroccans would mix in: French in Darija, Darija in French."""
+        entries = self._entries.get(language, {})
+        words, switched, at = text.split(), [], 0
+        while at < len(words):
+            for length in range(min(_LONGEST_PHRASE, len(words) - at), 0, -1):
+                found = entries.get(" ".join(words[at : at + length]).lower().strip(_PUNCTUATION))
+                if found and self._random.random() < 0.5:
+                    phrases = self._random.choice(found).get(self._random.choice(_PARTNERS[language]))
+                    if phrases:
+                        switched.append(self._random.choice(phrases))
+                        at += length
+                        break
+            else:
+                switched.append(words[at])
+                at += 1
+        return " ".join(switched)
 
 
 def _letter_digit(text: str, digit: str, letter: str) -> str:

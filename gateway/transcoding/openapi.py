@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import metadata
+from importlib import metadata, resources
 
 import orjson
 
@@ -110,7 +110,7 @@ def openapi_document(contract: Contract) -> bytes:
         "info": {
             "title": "SalamBot",
             "version": metadata.version("salambot"),
-            "description": "Customer-service AI for Moroccan businesses. Every request and reply is a flat JSON envelope.",
+            "description": (resources.files(__package__) / "introduction.md").read_text("utf-8"),
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],

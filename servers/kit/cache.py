@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from contextvars import Context
 from typing import Literal, cast
 
 import structlog
@@ -18,8 +18,11 @@ from servers.kit.principal import Principal
 log = structlog.get_logger(__name__)
 
 _DOWN = (RedisError, OSError, asyncio.TimeoutError)
+LIMIT_S = 1.0
+"""How long a request waits for Redis; the client alone would try again, and wait as long again."""
+
 _PAUSE_S = 1.0
-"""After a failure Redis is left alone this long: a request must not wait for a timeout each time."""
+"""After a failure Redis is asked this often whether it is back; no request waits for it meanwhile."""
 
 
 class Cache:
@@ -27,7 +30,7 @@ class Cache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._resting_until = 0.0
+        self._recovery: asyncio.Task[None] | None = None
 
     @classmethod
     def open(cls, url: str) -> Cache:
@@ -53,21 +56,32 @@ class Cache:
 
     @property
     def resting(self) -> bool:
-        """True for a moment after a failure."""
-        return time.monotonic() < self._resting_until
+        """True from a failure until Redis answers again."""
+        return self._recovery is not None and not self._recovery.done()
 
     def failed(self, error: Exception) -> None:
-        """Leaves Redis alone for a moment."""
+        """Leaves Redis alone until it answers again."""
         if not self.resting:
             log.warning("Redis is out of reach", error=type(error).__name__)
-        self._resting_until = time.monotonic() + _PAUSE_S
+            self._recovery = asyncio.create_task(self._recover(), context=Context())  # of no call and no trace
+
+    async def _recover(self) -> None:
+        while True:
+            await asyncio.sleep(_PAUSE_S)
+            try:
+                await self.check()
+            except _DOWN:
+                continue
+            log.info("Redis answers again")
+            return
 
     async def get(self, tenant: str, key: str) -> bytes | None:
         """The value, or None when there is none or Redis is down."""
         if self.resting:
             return None
         try:
-            return cast(bytes | None, await self._redis.get(f"salam:{tenant}:{key}"))
+            async with asyncio.timeout(LIMIT_S):
+                return cast(bytes | None, await self._redis.get(f"salam:{tenant}:{key}"))
         except _DOWN as error:
             self.failed(error)
             return None
@@ -77,7 +91,8 @@ class Cache:
         if self.resting:
             return
         try:
-            await self._redis.set(f"salam:{tenant}:{key}", value, px=int(ttl_s * 1000))
+            async with asyncio.timeout(LIMIT_S):
+                await self._redis.set(f"salam:{tenant}:{key}", value, px=int(ttl_s * 1000))
         except _DOWN as error:
             self.failed(error)
 
@@ -87,6 +102,9 @@ class Cache:
 
     async def close(self) -> None:
         """Closes the connections."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.gather(self._recovery, return_exceptions=True)
         await self._redis.aclose()
 
 
@@ -123,7 +141,8 @@ class RateLimiter:
             try:
                 key = f"salam:{principal.tenant}:rate:{principal.key_id}"
                 interval_ms = 60_000 / (principal.rate_limit or self._per_minute)
-                wait_ms = await self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
+                async with asyncio.timeout(LIMIT_S):
+                    wait_ms = await self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
             except _DOWN as error:
                 self._cache.failed(error)
         if self._cache.resting and self._without_redis == "deny":

@@ -14,20 +14,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 from opentelemetry import propagate, trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.context import Context
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from servers.kit import method as methods
 from servers.kit.call import Call, current_or_none
 from servers.kit.credentials import Signer
-from servers.kit.errors import Timeout
+from servers.kit.envelope import Envelope
+from servers.kit.errors import SalamError, Timeout
 from servers.kit.inprocess import LocalHandlers
 from servers.kit.method import Method
 from servers.kit.principal import Principal
@@ -86,13 +88,14 @@ class Channel(grpc.aio.Channel):
             metadata: grpc.aio.Metadata | None = None,
             **_: Any,
         ) -> Message:
-            outgoing = _outgoing(methods.find(path), request, timeout, metadata)
+            outgoing, request = _outgoing(methods.find(path), timeout, metadata), _with_envelope(request)
             if path in self._local:
                 return await self._local.unary(outgoing, request)
-            with _client_span(outgoing):
+            with _client_span(outgoing) as trace_context:
                 send = self._remote(outgoing.method, shape, serializer, deserializer)
+                headers = self._headers(outgoing, trace_context)
                 try:
-                    return await send(request, timeout=_seconds(outgoing), metadata=self._headers(outgoing))  # type: ignore[no-any-return]
+                    return await send(request, timeout=_seconds(outgoing), metadata=headers)  # type: ignore[no-any-return]
                 except grpc.aio.AioRpcError as error:
                     raise from_rpc_error(error) from None
 
@@ -107,21 +110,23 @@ class Channel(grpc.aio.Channel):
             metadata: grpc.aio.Metadata | None = None,
             **_: Any,
         ) -> AsyncGenerator[Message]:
-            outgoing = _outgoing(methods.find(path), request, timeout, metadata)
+            outgoing, request = _outgoing(methods.find(path), timeout, metadata), _with_envelope(request)
             if path in self._local:
                 async with aclosing(self._local.stream(outgoing, request)) as replies:
                     async for reply in replies:
                         yield reply
                 return
-            send = self._remote(outgoing.method, shape, serializer, deserializer)
-            stream = send(request, timeout=_seconds(outgoing), metadata=self._headers(outgoing))
-            try:
-                async for reply in stream:
-                    yield reply
-            except grpc.aio.AioRpcError as error:
-                raise from_rpc_error(error) from None
-            finally:
-                stream.cancel()
+            with _client_span(outgoing) as trace_context:
+                send = self._remote(outgoing.method, shape, serializer, deserializer)
+                headers = self._headers(outgoing, trace_context)
+                stream = send(request, timeout=_seconds(outgoing), metadata=headers)
+                try:
+                    async for reply in stream:
+                        yield reply
+                except grpc.aio.AioRpcError as error:
+                    raise from_rpc_error(error) from None
+                finally:
+                    stream.cancel()
 
         return call
 
@@ -134,11 +139,11 @@ class Channel(grpc.aio.Channel):
             method.path, request_serializer=serializer, response_deserializer=deserializer
         )
 
-    def _headers(self, call: Call) -> list[tuple[str, str]]:
+    def _headers(self, call: Call, trace_context: Context) -> list[tuple[str, str]]:
         headers = dict(call.metadata)
         if call.principal is not None:
             headers["authorization"] = f"Bearer {self._signer.sign(call.principal)}"
-        propagate.inject(headers)
+        propagate.inject(headers, trace_context)
         return list(headers.items())
 
     async def close(self, grace: float | None = None) -> None:
@@ -164,7 +169,7 @@ class Channel(grpc.aio.Channel):
         """Returns at once."""
 
 
-def _outgoing(method: Method, request: Any, timeout: float | None, metadata: Any) -> Call:
+def _outgoing(method: Method, timeout: float | None, metadata: Any) -> Call:
     """The call to be made, on behalf of the one being served when there is one."""
     parent = current_or_none()
     deadline = time.monotonic() + (timeout if timeout is not None and timeout < method.timeout_s else method.timeout_s)
@@ -172,9 +177,28 @@ def _outgoing(method: Method, request: Any, timeout: float | None, metadata: Any
     if parent is not None:
         deadline = min(deadline, parent.deadline - MARGIN_S)
         principal = parent.principal.trusted() if parent.principal is not None else None
-        if parent.envelope is not None and isinstance(request, Message) and not request.HasField("envelope"):
-            request.envelope.CopyFrom(parent.envelope)  # type: ignore[attr-defined]
     return Call(method, dict(metadata) if metadata else {}, deadline, principal)
+
+
+def _with_envelope(request: Any) -> Any:
+    """The request, or each of a stream of them, under the envelope of the call being served when it has none."""
+    parent = current_or_none()
+    if parent is None or parent.envelope is None:
+        return request
+    if isinstance(request, Message):
+        return _enclosed(request, parent.envelope)
+    return _each_enclosed(request, parent.envelope)
+
+
+async def _each_enclosed(requests: AsyncIterable[Message], envelope: Envelope) -> AsyncIterator[Message]:
+    async for request in requests:
+        yield _enclosed(request, envelope)
+
+
+def _enclosed(request: Message, envelope: Envelope) -> Message:
+    if not request.HasField("envelope"):
+        request.envelope.CopyFrom(envelope)  # type: ignore[attr-defined]
+    return request
 
 
 def _seconds(call: Call) -> float:
@@ -184,7 +208,19 @@ def _seconds(call: Call) -> float:
     return remaining
 
 
-def _client_span(call: Call) -> Any:
-    return trace.get_tracer("salambot.kit").start_as_current_span(
+@contextmanager
+def _client_span(call: Call) -> Iterator[Context]:
+    """A span around a call to a peer, and the context that tells the peer of it.
+
+    It does not become the current one: a stream's reader runs between its replies, in this very context.
+    """
+    span = trace.get_tracer("salambot.kit").start_span(
         call.method.path[1:], kind=SpanKind.CLIENT, attributes={"rpc.system": "grpc", "rpc.method": call.method.path}
     )
+    try:
+        yield trace.set_span_in_context(span)
+    except SalamError as error:
+        span.set_status(Status(StatusCode.ERROR, error.reason))
+        raise
+    finally:
+        span.end()

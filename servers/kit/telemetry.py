@@ -62,6 +62,7 @@ def set_up_logging(settings: Settings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)  # our worker tells of failed jobs itself
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
 
 

@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
+import asyncpg
 import orjson
+from pgqueuer import Queries
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.types import JobId
 
 from servers.kit.errors import InternalError
@@ -100,7 +104,7 @@ class Jobs:
         if connection is None:
             async with self._postgres.system() as own:
                 return await self.enqueue(name, payload, connection=own, delay=delay, unique=unique)
-        ids = await queries(connection).enqueue(
+        ids = await _over(connection).enqueue(
             name,
             orjson.dumps(payload),
             execute_after=timedelta(seconds=delay),
@@ -128,7 +132,7 @@ class Jobs:
     async def revive(self, ids: Sequence[int]) -> None:
         """Puts dead jobs back into the queue, with all their attempts."""
         async with self._postgres.system() as connection:
-            await queries(connection).requeue_jobs([JobId(dead) for dead in ids])
+            await _over(connection).requeue_jobs([JobId(dead) for dead in ids])
 
     @asynccontextmanager
     async def running(self, grace: float = 10.0) -> AsyncIterator[None]:
@@ -149,3 +153,7 @@ class Jobs:
     async def _prune(self, _payload: Payload) -> None:
         async with self._postgres.system() as connection:
             await connection.execute(_PRUNE_SQL)
+
+
+def _over(connection: Connection) -> Queries:
+    return queries(AsyncpgDriver(cast("asyncpg.Connection[asyncpg.Record]", connection)))

@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 import structlog
 from pgqueuer import PgQueuer, Queries
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job, Schedule
 
@@ -33,6 +34,24 @@ class JobFailed(Exception):
     """Told to the queue in the place of a job's own error, which may quote what must not be kept."""
 
 
+class _Driver(AsyncpgDriver):
+    """Gives its connection up at the first failure: a queue that half works would hold its jobs and take no others."""
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        try:
+            return await super().fetch(query, *args)
+        except Exception:
+            self._connection.terminate()
+            raise
+
+    async def execute(self, query: str, *args: object) -> str:
+        try:
+            return await super().execute(query, *args)
+        except Exception:
+            self._connection.terminate()
+            raise
+
+
 class Worker:
     """Does jobs until it is stopped."""
 
@@ -52,7 +71,7 @@ class Worker:
                 pause = _FIRST_PAUSE_S
                 await self._serve(connection)
             except Exception as error:
-                log.warning("the queue of jobs is out of reach", error=type(error).__name__, again_in=pause, exc_info=error)
+                log.warning("the queue of jobs is out of reach", error=type(error).__name__, again_in=pause)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -71,7 +90,7 @@ class Worker:
             await connection.execute(f"SET ROLE {APP_ROLE}")
             # Without it our claims lapse, and others will do these jobs.
             connection.add_termination_listener(lambda _connection: self._interrupt())
-            over = queries(connection)
+            over = queries(_Driver(connection))
             self._queue = queue = PgQueuer(over.driver, queries=over)
             for task in self._tasks:
                 queue.entrypoint(task.name, accepts_context=False, on_failure="hold")(self._attempt(task))

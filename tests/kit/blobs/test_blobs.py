@@ -10,6 +10,10 @@ from servers.kit.blobs import Blobs
 from servers.kit.errors import InternalError, InvalidInput, NotFound
 
 
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
 @pytest.fixture
 def blobs(tmp_path: Path) -> Blobs:
     return Blobs.open(None, tmp_path / "blobs")
@@ -57,11 +61,11 @@ async def test_a_second_tenant_has_nothing_of_the_first(blobs: Blobs) -> None:
 )
 async def test_no_name_reaches_out_of_the_tenant_s_folder(blobs: Blobs, tmp_path: Path, name: str) -> None:
     await blobs.put("other", "a.pdf", b"theirs")
-    before = sorted(tmp_path.rglob("*"))
+    before = files(tmp_path)
     for attempt in (blobs.put("demo", name, b"ours"), blobs.get("demo", name), blobs.delete("demo", name)):
         with pytest.raises(InvalidInput):
             await attempt
-    assert sorted(tmp_path.rglob("*")) == before
+    assert files(tmp_path) == before
     assert await blobs.get("other", "a.pdf") == b"theirs"
 
 

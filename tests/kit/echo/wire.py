@@ -33,7 +33,12 @@ class Wire:
     stub: Any
     tenant: str
     key: str
-    port: int = 0
+    server: Server | None = None
+
+    @property
+    def port(self) -> int:
+        """Where the service listens."""
+        return self.server.port if self.server is not None else 0
 
     @property
     def outside(self) -> list[tuple[str, str]]:
@@ -59,7 +64,7 @@ class Echo:
     async def open(self, transport: str, chain: Chain, tenant: str, key: str) -> AsyncIterator[Wire]:
         """Serves a new servicer."""
         service = EchoService(self.pb, self.grpc.EchoServiceServicer())
-        handlers, port = LocalHandlers(chain), 0
+        handlers, server, port = LocalHandlers(chain), None, 0
         async with AsyncExitStack() as stack:
             if transport == SOCKET:
                 server = Server(chain)
@@ -72,4 +77,4 @@ class Echo:
                 self.grpc.add_EchoServiceServicer_to_server(service, handlers)
             channel = await stack.enter_async_context(Channel(handlers, f"127.0.0.1:{port}", Signer(SECRET)))
             stub = self.grpc.EchoServiceStub(channel)
-            yield Wire(transport, self.pb, service, channel, stub, tenant, key, port)
+            yield Wire(transport, self.pb, service, channel, stub, tenant, key, server)

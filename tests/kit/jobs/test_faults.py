@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.kit.errors import UpstreamError
 from servers.kit.jobs import Jobs, Payload, worker
 from servers.kit.postgres import Postgres
-
-if TYPE_CHECKING:
-    from tests.kit.conftest import Mortal
+from tests.kit.mortal import Mortal
 
 
 async def test_jobs_go_on_after_postgres_was_killed(mortal: Mortal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
@@ -13,9 +12,7 @@ import pytest_asyncio
 
 from servers.kit.errors import InternalError, UpstreamError
 from servers.kit.postgres import Postgres
-
-if TYPE_CHECKING:
-    from tests.kit.conftest import Mortal
+from tests.kit.mortal import Mortal
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -80,10 +77,13 @@ async def test_a_row_cannot_be_written_for_another_tenant(
 
 
 async def test_an_error_undoes_the_whole_transaction(postgres: Postgres, notes: str, tenants: tuple[str, str]) -> None:
-    with pytest.raises(asyncpg.UniqueViolationError):
+    async def write_twice() -> None:
         async with postgres.tenant(tenants[0]) as connection:
             await connection.execute(f"INSERT INTO {notes} (id) VALUES (1)")
             await connection.execute(f"INSERT INTO {notes} (id) VALUES (1)")
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await write_twice()
     async with postgres.tenant(tenants[0]) as connection:
         assert await connection.fetch(f"SELECT * FROM {notes}") == []
 

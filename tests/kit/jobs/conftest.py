@@ -1,0 +1,3 @@
+from tests.kit.mortal import mortal
+
+__all__ = ["mortal"]
