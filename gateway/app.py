@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Histogram
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.client_address import Proxies
 from gateway.cors import Cors, Tenants
 from gateway.documentation import documentation
 from gateway.endpoint import Edge, Endpoint, StreamEndpoint, UnaryEndpoint
@@ -58,11 +59,14 @@ def create_app(platform: Platform, routes: Sequence[BaseRoute] = (), keep_alive_
     """
     contract = load_contract()
     cors = Cors(platform.tenants)
-    router = _router(contract, Edge(Codec(), platform.channel, cors, platform.settings.max_body_bytes, keep_alive_s))
+    settings = platform.settings
+    proxies = Proxies(settings.trusted_proxies)
+    edge = Edge(Codec(), platform.channel, cors, proxies, settings.max_body_bytes, keep_alive_s)
+    router = _router(contract, edge)
     metrics = CollectorRegistry()
     site = create_site([*operations(platform.readiness, metrics), *documentation(openapi_document(contract)), *routes])
     gateway = Gateway(router, cors, site, metrics)
-    return traced(gateway, router) if platform.settings.otlp_endpoint else gateway
+    return traced(gateway, router) if settings.otlp_endpoint else gateway
 
 
 class Gateway:

@@ -16,6 +16,7 @@ _FILES = {
     for path in (
         _STATIC / "swagger-ui" / "swagger-ui.css",
         _STATIC / "swagger-ui" / "swagger-ui-bundle.js",
+        _STATIC / "docs" / "docs.css",
         _STATIC / "docs" / "docs.js",
         _STATIC / "docs" / "favicon.svg",
     )

@@ -7,7 +7,9 @@ from typing import Any
 
 import grpc
 
+from gateway.client_address import Proxies
 from gateway.cors import Cors
+from gateway.departure import Presence
 from gateway.errors import new_id
 from gateway.exchange import Exchange
 from gateway.sse import Relay, frame, set_member
@@ -24,6 +26,7 @@ class Edge:
     codec: Codec
     channel: grpc.aio.Channel
     cors: Cors
+    proxies: Proxies
     limit: int
     keep_alive_s: float
 
@@ -38,6 +41,7 @@ class Endpoint:
         self._reply = edge.codec.of(rpc.descriptor.output_type)
         self._url = UrlBinding(rpc, binding)
         self._cors = edge.cors
+        self._proxies = edge.proxies
         self._limit = edge.limit
         connect = edge.channel.unary_stream if rpc.descriptor.server_streaming else edge.channel.unary_unary
         self._call: Any = connect(
@@ -54,7 +58,8 @@ class Endpoint:
         """The running RPC."""
         given = await self._given(exchange, values)
         request = self._request.read(given)
-        return self._call(request, metadata=exchange.metadata(), timeout=exchange.timeout(self.rpc.timeout_s))
+        metadata = exchange.metadata(self._proxies)
+        return self._call(request, metadata=metadata, timeout=exchange.timeout(self.rpc.timeout_s))
 
     async def _given(self, exchange: Exchange, values: tuple[str, ...]) -> dict[str, Any]:
         """The request as a JSON object: the body, or an envelope made here, with what the URL says."""
@@ -83,8 +88,10 @@ class UnaryEndpoint(Endpoint):
     """An RPC with one reply."""
 
     async def serve(self, exchange: Exchange, values: tuple[str, ...]) -> None:
-        """Answers with the reply as JSON."""
-        reply = await (await self._ask(exchange, values))
+        """Answers with the reply as JSON; raises ClientGone when nobody waits for it any more."""
+        call = await self._ask(exchange, values)
+        with Presence(exchange):
+            reply = await call
         headers = await self._cors.headers(exchange, reply.envelope.tenant) if b"origin" in exchange.headers else []
         await exchange.reply(200, self._reply.encode(reply), headers)
 

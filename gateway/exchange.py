@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import Receive, Scope, Send
 
-from gateway.client_address import client_address
+from gateway.client_address import Proxies
 from gateway.errors import TooLarge, UnsupportedMediaType, render
 from servers.kit.errors import InvalidInput, SalamError, Unauthorized, Violation
 
@@ -57,13 +57,13 @@ class Exchange:
         known = self.given.get("correlation_id") if type(self.given) is dict else None
         return known if type(known) is str else ""
 
-    def metadata(self) -> Metadata:
+    def metadata(self, proxies: Proxies) -> Metadata:
         """The metadata of the RPC: the credential as it came, and the client's address."""
         client = self.scope.get("client")
         address = client[0] if client else ""
         forwarded = self.headers.get(b"x-forwarded-for")
         if forwarded is not None:
-            address = client_address(address, forwarded.decode("latin-1"))
+            address = proxies.client_of(address, forwarded.decode("latin-1"))
         credential = self.headers.get(b"authorization")
         if credential is None:
             return (("x-client-address", address),)

@@ -40,6 +40,9 @@ async def serving(app: ASGIApp, host: str, port: int, drain_seconds: float) -> A
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    # Inherited by accepted connections: asyncio's own loop sets it only where the socket names its protocol, and
+    # replies of two packets then wait 40 ms for an acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app,
         loop="none",

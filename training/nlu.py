@@ -64,7 +64,9 @@ def labels_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
     return {"language": LANGUAGES, "intent": intents, "sentiment": SENTIMENTS, "urgency": URGENCIES}
 
 
-def train(examples: Sequence[Example], labels: dict[str, tuple[str, ...]], epochs: int = EPOCHS, seed: int = 1) -> Model:
+def train(
+    examples: Sequence[Example], labels: dict[str, tuple[str, ...]], epochs: int = EPOCHS, seed: int = 1
+) -> Model:
     """Trains on the examples."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
@@ -83,7 +85,10 @@ def train(examples: Sequence[Example], labels: dict[str, tuple[str, ...]], epoch
                 group["lr"] = RATE * (1 - (epoch + step / len(batches)) / epochs)
             vectors = encoder(*bags(ids[batch], KEPT_FEATURES, random), dropout=DROPOUT)
             loss = torch.stack(
-                [weight * _loss(heads[task](vectors), targets[task][batch], task) for task, weight in TASK_WEIGHTS.items()]
+                [
+                    weight * _loss(heads[task](vectors), targets[task][batch], task)
+                    for task, weight in TASK_WEIGHTS.items()
+                ]
             ).sum()
             optimiser.zero_grad()
             loss.backward()
@@ -102,7 +107,8 @@ def _epoch(
         text, language = variants.vary(example.text, example.language)
         shown.append(example._replace(text=text, language=language))
     targets = {
-        task: np.array([labels[task].index(example[position]) for example in shown]) for task, position in _FIELDS.items()
+        task: np.array([labels[task].index(example[position]) for example in shown])
+        for task, position in _FIELDS.items()
     }
     for task in ("sentiment", "urgency"):
         targets[task][2 * len(examples) :] = -100

@@ -79,9 +79,10 @@ def _array(parameter: Tensor) -> NDArray[np.float32]:
 
 def write_config(folder: Path, outputs: dict[str, int]) -> None:
     """Writes the model's configuration for Triton: input `ids`, outputs by name and size."""
-    tensors = ",\n".join(f'  {{ name: "{name}" data_type: TYPE_FP32 dims: [ {size} ] }}' for name, size in outputs.items())
+    tensors = ",\n".join(
+        f'  {{ name: "{name}" data_type: TYPE_FP32 dims: [ {size} ] }}' for name, size in outputs.items()
+    )
     (folder / "config.pbtxt").write_text(
-        f'name: "{folder.name}"\n'
         'backend: "onnxruntime"\n'
         "max_batch_size: 64\n"
         'input [ { name: "ids" data_type: TYPE_INT32 dims: [ -1 ] } ]\n'

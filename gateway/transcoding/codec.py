@@ -33,7 +33,7 @@ class MessageCodec:
         """The message that parsed JSON spells.
 
         Raises InvalidInput naming the field: a wrong type, an unknown key or word, two members of a oneof, a number out
-        of range, text that is not Unicode, an object nested too deep.
+        of range, text that is not Unicode or holds U+0000, an object nested too deep.
         """
         message = self.message_class()
         try:
@@ -73,7 +73,8 @@ def parse(body: bytes) -> object:
     """JSON text as Python objects; raises InvalidInput with line and column.
 
     Two things that JSON's grammar allows and strict readers refuse (half a surrogate pair, a number beyond a double) are
-    passed on, so that the codec can name their field.
+    passed on, so that the codec can name their field. Of a key that is given twice the last one counts, as in most readers
+    of JSON; the grammar leaves it open.
     """
     try:
         return orjson.loads(body)

@@ -67,6 +67,20 @@ _ERROR: Schema = {
     },
     "required": ["schema_version", "tenant", "channel", "message_id", "correlation_id", "timestamp", "locale", "error"],
 }
+_REFUSAL = {
+    "schema_version": "1.0",
+    "tenant": "demo",
+    "channel": "facebook",
+    "message_id": "msg_9fa2",
+    "correlation_id": "corr_42",
+    "timestamp": "2025-08-14T10:00:00.004Z",
+    "locale": "fr-MA",
+    "error": {
+        "code": "invalid_input",
+        "message": "data.user_text must be a string, not a number",
+        "details": [{"field": "data.user_text", "description": "must be a string, not a number"}],
+    },
+}
 _DEADLINE: Schema = {
     "name": "X-Timeout-Ms",
     "in": "header",
@@ -95,14 +109,12 @@ def openapi_document(contract: Contract) -> bytes:
     paths: dict[str, dict[str, Schema]] = {}
     names = Counter(rpc.descriptor.name for rpc in rpcs)
     for rpc in rpcs:
-        name = (
-            rpc.descriptor.name
-            if names[rpc.descriptor.name] == 1
-            else f"{rpc.descriptor.containing_service.name}_{rpc.descriptor.name}"
-        )
-        for index, binding in enumerate(rpc.bindings):
+        name = rpc.descriptor.name
+        if names[name] > 1:
+            name = rpc.descriptor.containing_service.name.removesuffix("Service") + name
+        for index, binding in enumerate(rpc.bindings, 1):
             operation = _operation(contract, schemas, rpc, binding)
-            operation["operationId"] = name if not index else f"{name}_{index + 1}"
+            operation["operationId"] = name if index == 1 else f"{name}{index}"
             paths.setdefault(binding.template.documented, {})[binding.verb.lower()] = operation
     used = {rpc.descriptor.containing_service.full_name for rpc in rpcs}
     document = {
@@ -112,7 +124,6 @@ def openapi_document(contract: Contract) -> bytes:
             "version": metadata.version("salambot"),
             "description": (resources.files(__package__) / "introduction.md").read_text("utf-8"),
         },
-        "servers": [{"url": "/"}],
         "security": [{"key": []}],
         "tags": [
             {"name": service.name, "description": contract.comments.get(service.full_name, "")}
@@ -188,6 +199,8 @@ def _error(status: str) -> Schema:
         "description": _ERRORS[status],
         "content": {_JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
     }
+    if status == "400":
+        response["content"][_JSON]["example"] = _REFUSAL
     if status == "429":
         response["headers"] = {
             "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}

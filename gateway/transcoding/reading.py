@@ -132,7 +132,7 @@ class Readers:
 def _quick(check: str) -> str:
     """The check of `v`, with what is usual decided in line."""
     if check == "text":
-        return "v if type(v) is str and v.isascii() else text(v)"
+        return "v if type(v) is str and v.isascii() and '\\0' not in v else text(v)"
     if check in _INTEGERS:
         low, high = _INTEGERS[check]
         return f"v if type(v) is int and {low} <= v <= {high} else {check}(v)"

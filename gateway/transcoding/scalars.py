@@ -16,6 +16,8 @@ UINT32 = (0, 2**32 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 UINT64 = (0, 2**64 - 1)
 
+NUL = "must not hold the character U+0000"  # which Postgres cannot store
+
 _BEYOND_FLOAT = 3.4028235677973366e38  # the smallest double that no longer rounds to a 32-bit float
 _WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,19})", re.ASCII)
 _FLOAT = struct.Struct("f")
@@ -26,6 +28,8 @@ def text(value: object) -> str:
     """A string in NFC, so that what looks the same is the same."""
     if type(value) is not str:
         wrong_type("a string", value)
+    if "\0" in value:
+        raise Refused(NUL)
     if value.isascii():
         return value
     try:

@@ -5,13 +5,20 @@ Every name is prefixed with `SALAMBOT_`. A URL that is set replaces the embedded
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "SALAMBOT_"
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: object) -> object:
+    return [ip_network(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class SettingsError(Exception):
@@ -76,6 +83,11 @@ class Settings(BaseSettings):
         "allow", description="What happens to requests while Redis, which counts them, is down."
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body the gateway takes, in bytes.")
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
+        "127.0.0.0/8, ::1/128",  # type: ignore[assignment]
+        validate_default=True,
+        description="Networks of the proxies whose `X-Forwarded-For` is believed, in CIDR notation with commas between.",
+    )
     drain_seconds: float = Field(10.0, ge=0, description="How long a stopping server lets running calls finish.")
     retention_days: int = Field(
         90, ge=30, le=90, description="How long conversations are kept, where the tenant does not say."

@@ -51,7 +51,10 @@ def to_status(error: SalamError) -> status_pb2.Status:
 def from_rpc_error(error: AioRpcError) -> SalamError:
     """The error a peer sent, whole; what a transport made up (a refused connection) by its code alone."""
     code = error.code()
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    try:
+        status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    except ValueError:  # the peer's word arrived together with the transport's own, for instance on a deadline
+        status = None
     if status is None:
         if code in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN, StatusCode.INTERNAL):
             return errors.UpstreamError("a component is out of reach; try again later")

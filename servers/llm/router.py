@@ -58,7 +58,7 @@ class Router:
     async def _chain(self, model: str) -> tuple[Sequence[Backend], str | None]:
         if model in ("", AUTO):
             return self._backends, None
-        for backend in self._backends:
+        for backend in reversed(self._backends):  # the last needs nothing, and never waits for a server that is down
             try:
                 if model in await backend.models():
                     return [backend], model

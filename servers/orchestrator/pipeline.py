@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import cast
 
 from salambot.llm.v1 import llm_pb2, llm_service_pb2, llm_service_pb2_grpc
 from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
@@ -71,10 +72,10 @@ class Pipeline:
         _take_over(work.reply, analysis)
         yield Event(analysis=analysis)
         prompt = self._prompt(work, analysis, known)
-        found = await self._look_up(work, analysis, prompt)
-        if found is not None and work.reply.citations:
+        await self._look_up(work, analysis, prompt)
+        if work.reply.citations:
             yield Event(citations=orchestrator_service_pb2.CitationList(citations=work.reply.citations))
-        async with aclosing(self._write(work, prompt, found, stream=stream)) as deltas:
+        async with aclosing(self._write(work, prompt, stream=stream)) as deltas:
             async for delta in deltas:
                 yield Event(delta=delta)
         yield Event(reply=await self._stored(work, analysis, known))
@@ -108,6 +109,7 @@ class Pipeline:
             return await loading, analysis
         finally:
             loading.cancel()
+            await asyncio.gather(loading, return_exceptions=True)
 
     def _prompt(self, work: Work, analysis: nlu_pb2.Analysis, known: Known) -> llm_pb2.GenerateInput:
         history = []
@@ -119,13 +121,13 @@ class Pipeline:
             prompt=work.data.user_text, language=analysis.language, intent=analysis.intent, history=history
         )
 
-    async def _look_up(
-        self, work: Work, analysis: nlu_pb2.Analysis, prompt: llm_pb2.GenerateInput
-    ) -> rag_pb2.RetrieveOutput | None:
-        """Gives the prompt its passages, or the text to say without any; None when nothing was looked up."""
+    async def _look_up(self, work: Work, analysis: nlu_pb2.Analysis, prompt: llm_pb2.GenerateInput) -> None:
+        """Gives the prompt its passages, or the text to say without any."""
         work.reply.route = routing.route_of(analysis.intent)
+        if work.reply.route == orchestrator_pb2.ROUTE_PERSON:
+            _say(work, prompt, analysis.intent)
         if work.reply.route != orchestrator_pb2.ROUTE_KNOWLEDGE:
-            return None
+            return
         began = time.perf_counter()
         request = rag_service_pb2.RetrieveRequest(
             data=rag_pb2.RetrieveInput(query=work.data.user_text, limit=PASSAGES, language=analysis.language)
@@ -137,7 +139,7 @@ class Pipeline:
             DEGRADED.labels("orchestrator", "rag").inc()
             work.reply.degraded = True
             _say(work, prompt, routing.CANNOT_LOOK_UP)
-            return None
+            return
         finally:
             work.reply.timings.rag_ms = work.milliseconds(began)
         kept = routing.relevant(found)
@@ -148,24 +150,18 @@ class Pipeline:
             work.reply.citations.append(found.citations[index])
         if not kept:
             _say(work, prompt, routing.OUT_OF_SCOPE if analysis.intent == routing.OUT_OF_SCOPE else routing.NO_ANSWER)
-        return found
 
-    async def _write(
-        self,
-        work: Work,
-        prompt: llm_pb2.GenerateInput,
-        found: rag_pb2.RetrieveOutput | None,
-        *,
-        stream: bool,
-    ) -> AsyncGenerator[str]:
+    async def _write(self, work: Work, prompt: llm_pb2.GenerateInput, *, stream: bool) -> AsyncGenerator[str]:
         began = time.perf_counter()
         generation = llm_pb2.Generation()
         if stream:
-            async for event in self._pieces(prompt):
-                if event.HasField("generation"):
-                    generation = event.generation
-                else:
-                    yield event.delta
+            written = self._llm.StreamGenerate(llm_service_pb2.StreamGenerateRequest(data=prompt))
+            async with aclosing(cast(AsyncGenerator[llm_service_pb2.StreamGenerateResponse], written)) as responses:
+                async for response in responses:
+                    if response.data.HasField("generation"):
+                        generation = response.data.generation
+                    else:
+                        yield response.data.delta
         else:
             generation = (await self._llm.Generate(llm_service_pb2.GenerateRequest(data=prompt))).data
         reply = work.reply
@@ -179,10 +175,6 @@ class Pipeline:
         del reply.citations[:]
         reply.citations.extend(used)
         reply.timings.llm_ms = work.milliseconds(began)
-
-    async def _pieces(self, prompt: llm_pb2.GenerateInput) -> AsyncIterator[llm_service_pb2.GenerationEvent]:
-        async for response in self._llm.StreamGenerate(llm_service_pb2.StreamGenerateRequest(data=prompt)):
-            yield response.data
 
     async def _stored(self, work: Work, analysis: nlu_pb2.Analysis, known: Known) -> orchestrator_pb2.Reply:
         reply = work.reply
@@ -226,7 +218,6 @@ def _say(work: Work, prompt: llm_pb2.GenerateInput, intent: str) -> None:
     prompt.model = EXTRACTIVE
 
 
-def _repeated(stored: bytes) -> orchestrator_pb2.Reply:
-    reply = orchestrator_pb2.Reply.FromString(stored)
+def _repeated(reply: orchestrator_pb2.Reply) -> orchestrator_pb2.Reply:
     reply.duplicate = True
     return reply

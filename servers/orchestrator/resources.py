@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncpg
 from salambot.orchestrator.v1 import orchestrator_pb2
 
+from servers.orchestrator.store import reply_of
+
 
 def conversation_of(row: asyncpg.Record) -> orchestrator_pb2.Conversation:
     """A row of `conversations`."""
@@ -28,7 +30,7 @@ def turn_of(row: asyncpg.Record) -> orchestrator_pb2.Turn:
         conversation_id=row["conversation"],
         message_id=row["message_id"],
         user_text=row["user_text"],
-        reply=orchestrator_pb2.Reply.FromString(row["reply"]),
+        reply=reply_of(row["reply"], row["conversation"]),
     )
     turn.created_at.FromDatetime(row["created_at"])
     return turn

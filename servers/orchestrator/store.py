@@ -23,7 +23,7 @@ class Known:
     `reply` is the stored reply when the message was answered before; `conversation` the customer's open conversation.
     """
 
-    reply: bytes | None
+    reply: orchestrator_pb2.Reply | None
     conversation: str | None
     turns: Sequence[tuple[str, bytes]]
 
@@ -44,7 +44,7 @@ class NewTurn:
 class Duplicate(Exception):
     """The message was answered while we answered it too; holds the reply that came first."""
 
-    def __init__(self, reply: bytes) -> None:
+    def __init__(self, reply: orchestrator_pb2.Reply) -> None:
         super().__init__()
         self.reply = reply
 
@@ -53,9 +53,12 @@ _LOAD = f"""
     WITH open AS (
         SELECT id FROM conversations
         WHERE CASE WHEN $3::text <> '' THEN id = $3 ELSE channel = $1 AND customer = $4 AND state <> 4 END
+    ), answered AS (
+        SELECT reply, conversation FROM turns WHERE channel = $1 AND message_id = $2
     )
     SELECT
-        (SELECT reply FROM turns WHERE channel = $1 AND message_id = $2) AS reply,
+        (SELECT reply FROM answered) AS reply,
+        (SELECT conversation FROM answered) AS answered_in,
         (SELECT id FROM open) AS conversation,
         ARRAY(
             SELECT (user_text, reply) FROM turns
@@ -87,6 +90,13 @@ _GO_ON = f"""
 """  # noqa: S608 - a constant of ours
 
 
+def reply_of(stored: bytes, conversation: str) -> orchestrator_pb2.Reply:
+    """A stored reply. It was written before it was known which of two conversations begun at once would stay."""
+    reply = orchestrator_pb2.Reply.FromString(stored)
+    reply.conversation_id = conversation
+    return reply
+
+
 class Store:
     """The conversations of one tenant at a time."""
 
@@ -103,7 +113,8 @@ class Store:
         if conversation and row["conversation"] is None:
             raise NotFound(f"there is no conversation {conversation}")
         turns = [(turn[0], turn[1]) for turn in reversed(row["turns"])]
-        return Known(row["reply"], row["conversation"], turns)
+        reply = reply_of(row["reply"], row["answered_in"]) if row["reply"] is not None else None
+        return Known(reply, row["conversation"], turns)
 
     async def add_turn(self, tenant: str, turn: NewTurn, *, go_on: bool) -> str:
         """Stores a turn and returns its conversation; raises Duplicate when the message has one already."""

@@ -18,7 +18,7 @@ from servers.rag.vocabulary import AUDIENCES, LANGUAGES, PUBLIC, Language, word_
 
 DEFAULT_LIMIT = 5
 
-_CANDIDATES = 10  # items looked at for each passage asked for: two a passage, in up to five languages
+_CANDIDATES = 10  # items looked at for each passage asked for: a subject may be there in five languages
 _SAME_LANGUAGE = 0.02  # cosine by which a passage in the customer's language is preferred to one on another subject
 _EQUALS = 0.3  # cosine by which a translation may be further from the question and still be shown in its place
 _MIDDLE, _SLOPE = 0.5, 10.0

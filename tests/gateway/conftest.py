@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 import httpx
@@ -54,7 +53,7 @@ def contract() -> Contract:
     return load_contract()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def peer(contract: Contract) -> AsyncIterator[tuple[Peer, str]]:
     handler = Peer(contract)
     server = grpc.aio.server()
@@ -67,30 +66,40 @@ async def peer(contract: Contract) -> AsyncIterator[tuple[Peer, str]]:
 
 @pytest.fixture
 def answers(peer: tuple[Peer, str]) -> Peer:
+    """The peer as if nobody had asked it yet."""
+    peer[0].forget()
     return peer[0]
 
 
-@pytest.fixture
-async def behind(peer: tuple[Peer, str], tmp_path: Path) -> AsyncIterator[Behind]:
+@pytest.fixture(scope="session")
+async def behind(peer: tuple[Peer, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Behind]:
+    settings = read_settings(home=tmp_path_factory.mktemp("gateway"), max_body_bytes=LIMIT)
     async with Channel(LocalHandlers(Chain([])), peer[1], Signer("s" * 32)) as channel:
-        yield Behind(read_settings(home=tmp_path, max_body_bytes=LIMIT), channel)
+        yield Behind(settings, channel)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(behind: Behind) -> ASGIApp:
+    """Compiling the codecs and the OpenAPI document takes half a second: all tests share it."""
     return create_app(behind, keep_alive_s=KEEP_ALIVE_S)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def url(app: ASGIApp) -> AsyncIterator[str]:
     async with serving(app, "127.0.0.1", 0, drain_seconds=1) as port:
         yield f"http://127.0.0.1:{port}"
 
 
+@pytest.fixture(scope="session")
+async def http(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as client:
+        yield client
+
+
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as http:
-        yield http
+def client(http: httpx.AsyncClient, answers: Peer) -> httpx.AsyncClient:
+    """A client of the gateway, with nothing queued at the peer behind it."""
+    return http
 
 
 @pytest.fixture

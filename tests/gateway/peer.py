@@ -24,6 +24,13 @@ class Peer(grpc.GenericRpcHandler):
     """Replies queue by method name; an RPC without a queued reply answers an empty `data` under the caller's envelope."""
 
     def __init__(self, contract: Contract) -> None:
+        self.forget()
+        self._methods = {
+            f"/{service.full_name}/{method.name}": method for service in contract.services for method in service.methods
+        }
+
+    def forget(self) -> None:
+        """Starts anew, for the next test."""
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
         self.remaining: list[float] = []
@@ -31,9 +38,6 @@ class Peer(grpc.GenericRpcHandler):
         self.replies: dict[str, deque[Any]] = defaultdict(deque)
         self.asked = asyncio.Event()
         self.cancelled = asyncio.Event()
-        self._methods = {
-            f"/{service.full_name}/{method.name}": method for service in contract.services for method in service.methods
-        }
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         method = self._methods.get(details.method)
@@ -45,7 +49,11 @@ class Peer(grpc.GenericRpcHandler):
             self._keep(message, context)
             queued = self.replies[method.name].popleft() if self.replies[method.name] else reply()
             if isinstance(queued, float):
-                await asyncio.sleep(queued)
+                try:
+                    await asyncio.sleep(queued)
+                except asyncio.CancelledError:
+                    self.cancelled.set()
+                    raise
                 queued = reply()
             if isinstance(queued, SalamError):
                 await context.abort_with_status(rpc_status.to_status(to_status(queued)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -18,9 +20,8 @@ async def test_a_fault_tells_nothing_but_the_correlation_id(behind: Behind, enve
         async def allowed_origins(self, tenant: str) -> set[str]:
             raise RuntimeError("SELECT secret FROM tenants")
 
-    behind.tenants = Broken()
     async with (
-        serving(create_app(behind), "127.0.0.1", 0, drain_seconds=1) as port,
+        serving(create_app(replace(behind, tenants=Broken())), "127.0.0.1", 0, drain_seconds=1) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
     ):
         body = {**envelope, "data": {"user_text": "salam"}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.trace import TracerProvider
@@ -21,8 +23,8 @@ async def test_a_request_is_one_span_of_the_callers_trace(behind: Behind, answer
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(spans))
-    behind.settings = read_settings(home=behind.settings.home, otlp_endpoint="http://127.0.0.1:4317")
-    app = create_app(behind)
+    settings = read_settings(home=behind.settings.home, otlp_endpoint="http://127.0.0.1:4317")
+    app = create_app(replace(behind, settings=settings))
     assert isinstance(app, OpenTelemetryMiddleware)
     app.tracer = provider.get_tracer("test")
 

@@ -30,7 +30,9 @@ NLU_ANALYZED = event_pb2.EVENT_TYPE_NLU_ANALYZED
 @contextmanager
 def call(tenant: str, message: str = "m1") -> Iterator[None]:
     """The call that events belong to."""
-    envelope = Envelope(tenant=tenant, channel=envelope_pb2.CHANNEL_FACEBOOK, message_id=message, correlation_id="corr_1")
+    envelope = Envelope(
+        tenant=tenant, channel=envelope_pb2.CHANNEL_FACEBOOK, message_id=message, correlation_id="corr_1"
+    )
     method = find("/salambot.nlu.v1.NLUService/Analyze")
     with serving(work(method, Principal(tenant, "k", frozenset()), envelope, 5)):
         yield

@@ -55,7 +55,9 @@ async def probed(echo: Echo, base_platform: Platform, monkeypatch: pytest.Monkey
     ]
     probed = Probed(None, Server(base_platform.chain), None)
     probed.health = Health(watched, {**base_platform.checks(), "inference": probed.probe})
-    echo.grpc.add_EchoServiceServicer_to_server(EchoService(echo.pb, echo.grpc.EchoServiceServicer()), probed.server.grpc)
+    echo.grpc.add_EchoServiceServicer_to_server(
+        EchoService(echo.pb, echo.grpc.EchoServiceServicer()), probed.server.grpc
+    )
     await probed.health.refresh()
     running = asyncio.create_task(probed.health.run())
     await probed.server.start("127.0.0.1", 0, [NAME], probed.health)

@@ -28,14 +28,20 @@ async def test_the_envelope_is_filled_in_and_comes_back(wire: Wire) -> None:
         assert envelope.correlation_id.startswith("corr_")
         assert envelope.locale == "ar-MA"  # the tenant's
     assert asked.correlation_id == reply.envelope.correlation_id
-    assert before <= asked.timestamp.ToNanoseconds() / 1e9 <= reply.envelope.timestamp.ToNanoseconds() / 1e9 <= time.time()
+    assert (
+        before <= asked.timestamp.ToNanoseconds() / 1e9 <= reply.envelope.timestamp.ToNanoseconds() / 1e9 <= time.time()
+    )
 
 
 async def test_what_a_client_says_of_itself_is_kept(wire: Wire) -> None:
     sent = wire.request(schema_version="1.7", correlation_id="corr_42", locale="en")
     sent.envelope.timestamp.FromJsonString("2026-01-02T03:04:05Z")
     reply = await wire.stub.Echo(sent, metadata=wire.outside)
-    assert (reply.envelope.schema_version, reply.envelope.correlation_id, reply.envelope.locale) == ("1.7", "corr_42", "en")
+    assert (reply.envelope.schema_version, reply.envelope.correlation_id, reply.envelope.locale) == (
+        "1.7",
+        "corr_42",
+        "en",
+    )
     assert wire.service.calls[0].envelope.timestamp.ToJsonString() == "2026-01-02T03:04:05Z"
     assert reply.envelope.timestamp.ToJsonString() != "2026-01-02T03:04:05Z"
 
@@ -193,7 +199,9 @@ async def test_violations_within_a_stream(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("rpc", ["Echo", "Repeat"])
-@pytest.mark.parametrize("raised", [RuntimeError("0612345678"), KeyError("0612345678"), errors.InternalError("0612345678")])
+@pytest.mark.parametrize(
+    "raised", [RuntimeError("0612345678"), KeyError("0612345678"), errors.InternalError("0612345678")]
+)
 async def test_what_is_unforeseen_is_masked_and_logged(wire: Wire, rpc: str, raised: Exception) -> None:
     async def answer(request):
         raise raised

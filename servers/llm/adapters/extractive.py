@@ -35,10 +35,11 @@ class Extractive:
 
     async def write(self, prompt: Prompt, model: str | None) -> AsyncIterator[Piece]:
         """See Backend; a piece is a sentence."""
-        if prompt.passages:
-            passage = prompt.passages[0]
+        best = next((index for index, passage in enumerate(prompt.passages) if shorten(passage.text)), None)
+        if best is not None:
+            passage = prompt.passages[best]
             text = self._quote(prompt, passage)
-            finished = Finished(NAME, tokens.count(text), passage.score, used=(0,))
+            finished = Finished(NAME, tokens.count(text), passage.score, used=(best,))
         else:
             text = self._templates.find(prompt, prompt.intent) or self._templates.must(prompt, NO_ANSWER)
             finished = Finished(NAME, tokens.count(text), _TEMPLATE_CONFIDENCE)
@@ -55,9 +56,12 @@ class Extractive:
 
 
 def shorten(text: str) -> str:
-    """The first sentences of `text`, as many as fit MOST_CHARACTERS, at least one; a heading line is left out."""
+    """The first sentences of `text`, as many as fit MOST_CHARACTERS, at least one; a heading line is left out.
+
+    Empty for a text that says nothing.
+    """
     lines = text.strip().splitlines()
-    body = " ".join(line.strip() for line in (lines[1:] if lines[0].startswith("#") and len(lines) > 1 else lines))
+    body = " ".join(line.strip() for line in (lines[1:] if text.lstrip().startswith("#") else lines))
     kept = ""
     for sentence in _SENTENCE_END.split(body.strip()):
         if kept and len(kept) + 1 + len(sentence) > MOST_CHARACTERS:

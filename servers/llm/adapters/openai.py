@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, NamedTuple
 
 import httpx
 import orjson
@@ -17,8 +18,34 @@ from servers.llm.instructions import messages_for
 
 MOST_TOKENS = 500
 _CONNECT_S = 3.0
+_SILENCE_S = 10.0
+"""The longest wait for the next piece, or half of what the call has left: the next backend needs the other half."""
 _MODELS_KEPT_S = 30.0
 _GROUNDED_CONFIDENCE = 0.8  # times the best passage's relevance; measured calibration belongs to the guardrails
+
+
+class _Chunk(NamedTuple):
+    """A piece of a streamed completion: its text, the tokens counted so far, and whether the reply ends with it."""
+
+    text: str
+    counted: int | None
+    last: bool
+
+    @classmethod
+    def read(cls, data: str) -> _Chunk:
+        """The chunk of one event; raises UpstreamError for an error, and for what is no chunk."""
+        try:
+            chunk = orjson.loads(data)
+            if "error" in chunk:
+                raise UpstreamError("the model server broke off its reply")
+            choices = chunk.get("choices") or ()
+            return cls(
+                "".join(choice["delta"].get("content") or "" for choice in choices if choice.get("delta")),
+                (chunk.get("usage") or {}).get("completion_tokens"),
+                any(choice.get("finish_reason") for choice in choices),
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UpstreamError("the model server answered nonsense") from error
 
 
 class OpenAICompatible:
@@ -46,7 +73,7 @@ class OpenAICompatible:
             response = await self._client.get("models", timeout=_CONNECT_S)
             response.raise_for_status()
             known = [model["id"] for model in response.json()["data"]]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise UpstreamError(f"the model server does not list its models: {type(error).__name__}") from error
         self._known = (time.monotonic() + _MODELS_KEPT_S, known)
         return known
@@ -64,13 +91,12 @@ class OpenAICompatible:
         }
         written: list[str] = []
         counted: int | None = None
-        async for chunk in self._chunks(body):
-            counted = (chunk.get("usage") or {}).get("completion_tokens", counted)
-            for choice in chunk.get("choices", ()):
-                piece = (choice.get("delta") or {}).get("content")
-                if piece:
-                    written.append(piece)
-                    yield piece
+        async with aclosing(self._chunks(body)) as chunks:
+            async for chunk in chunks:
+                counted = chunk.counted if chunk.counted is not None else counted
+                if chunk.text:
+                    written.append(chunk.text)
+                    yield chunk.text
         if not written:
             raise UpstreamError("the model server answered without a text")
         best = max((passage.score for passage in prompt.passages), default=1.0)
@@ -87,9 +113,11 @@ class OpenAICompatible:
             raise UpstreamError("the model server serves no model")
         return models[0]
 
-    async def _chunks(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def _chunks(self, body: dict[str, Any]) -> AsyncGenerator[_Chunk]:
         call = current_or_none()
-        limit = httpx.Timeout(max(call.remaining(), 0.001) if call else 30, connect=_CONNECT_S)
+        silence = min(_SILENCE_S, max(call.remaining() / 2, 0.001)) if call else _SILENCE_S
+        limit = httpx.Timeout(silence, connect=min(_CONNECT_S, silence))
+        finished = False
         try:
             async with self._client.stream("POST", "chat/completions", json=body, timeout=limit) as response:
                 if response.is_error:
@@ -99,13 +127,14 @@ class OpenAICompatible:
                     if data == "[DONE]":
                         return
                     if data:
-                        chunk = orjson.loads(data)
-                        if "error" in chunk:
-                            raise UpstreamError("the model server broke off its reply")
+                        chunk = _Chunk.read(data)
+                        finished = finished or chunk.last
                         yield chunk
+            if not finished:
+                raise UpstreamError("the model server broke off its reply")
         except httpx.TimeoutException as error:
             raise Timeout("the model server did not answer in time") from error
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UpstreamError(f"the model server is out of reach: {type(error).__name__}") from error
 
     async def close(self) -> None:

@@ -166,6 +166,10 @@ REFUSED = [
     (rag_pb2.RetrieveOutput, '{"languages":["fr","de"]}', "languages[1]", "must be one of"),
     (event_pb2.Event, '{"data":{"a":[1,{"b":"\\ud800"}]}}', "data.a[1].b", "surrogate"),
     (event_pb2.Event, '{"data":[]}', "data", "must be an object"),
+    (event_pb2.Event, '{"data":{"a":[1,{"b":"\\u0000"}]}}', "data.a[1].b", "U+0000"),
+    (event_pb2.Event, '{"data":{"\\u0000":1}}', 'data["\\u0000"]', "U+0000"),
+    (rag_pb2.RetrieveInput, '{"filters":{"a":"\\u0000"}}', "filters.a", "U+0000"),
+    (rag_pb2.RetrieveOutput, '{"passages":["a","\\u0000"]}', "passages[1]", "U+0000"),
 ]
 
 
