@@ -14,7 +14,7 @@ from rich.console import Console
 
 from servers.commands.process import run
 from servers.kit.envelope import new_id
-from servers.kit.errors import InvalidInput
+from servers.kit.errors import InvalidInput, UpstreamError
 from servers.kit.settings import Settings
 from servers.state import read
 
@@ -35,16 +35,23 @@ def chat(
         address = url or (state.http if state else "")
         if not address:
             raise InvalidInput("no gateway runs here: start `salambot up` in another terminal, or give --url")
-        async with httpx.AsyncClient(base_url=address, headers=_headers(settings), timeout=35) as client:
-            visitor = new_id("visitor")
-            if message:
-                await _say(client, tenant, visitor, message)
-                return
-            screen.print("[dim]Write in French, Arabic, English or Darija. An empty line leaves.[/]")
-            while text := (await asyncio.to_thread(_ask)).strip():
-                await _say(client, tenant, visitor, text)
+        try:
+            async with httpx.AsyncClient(base_url=address, headers=_headers(settings), timeout=35) as client:
+                await _converse(client, tenant, message)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise UpstreamError(f"no answer from {address}: {error or type(error).__name__}") from error
 
     run(work)
+
+
+async def _converse(client: httpx.AsyncClient, tenant: str, message: str) -> None:
+    visitor = new_id("visitor")
+    if message:
+        await _say(client, tenant, visitor, message)
+        return
+    screen.print("[dim]Write in French, Arabic, English or Darija. An empty line leaves.[/]")
+    while text := (await asyncio.to_thread(_ask)).strip():
+        await _say(client, tenant, visitor, text)
 
 
 def _headers(settings: Settings) -> dict[str, str]:

@@ -16,6 +16,7 @@ import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from redis.asyncio import Redis
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from servers.commands.process import run
@@ -46,7 +47,7 @@ def doctor() -> None:
     run(work)
     table = Table("", "", "", box=None, show_header=False)
     for name, well, note in rows:
-        table.add_row({True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}[well], name, note)
+        table.add_row({True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}[well], name, escape(note))
     Console(highlight=False).print(table)
     if any(well is False for _, well, _ in rows):
         raise typer.Exit(1)

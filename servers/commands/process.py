@@ -11,6 +11,7 @@ from typing import Any
 import typer
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from servers.kit.embedded.process import StartError
 from servers.kit.errors import SalamError
@@ -28,7 +29,7 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
         settings = read_settings()
         uvloop.run(work(settings))
     except (SettingsError, StartError, MigrationError, SalamError, OSError, ValueError) as error:
-        console.print(f"[bold red]✗[/] {error}", markup=True)
+        console.print(f"[bold red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -44,7 +45,7 @@ class Steps:
         text = message if fraction is None or fraction >= 1 else f"{message} {int(fraction * 10) * 10} %"
         if self._last.get(step) != text:
             self._last[step] = text
-            console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {step:<12} {text}")
+            console.print(f"[dim]{time.monotonic() - self._began:6.1f} s[/]  {step:<12} {escape(text)}", soft_wrap=True)
 
 
 async def serve_until_stopped(

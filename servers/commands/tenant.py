@@ -13,6 +13,7 @@ from servers.kit.credentials import Signer
 from servers.kit.errors import Conflict, InvalidInput, NotFound
 from servers.kit.postgres import Postgres
 from servers.kit.settings import Settings
+from servers.kit.tenancy import is_tenant
 from servers.kit.tenants import Tenants
 from servers.state import read
 
@@ -34,6 +35,10 @@ def create(
     """Create a tenant."""
 
     async def work(tenants: Tenants) -> None:
+        if not is_tenant(tenant):
+            raise InvalidInput(
+                "a tenant's name is 1 to 63 lower-case letters, digits, - and _, and begins with neither"
+            )
         try:
             await tenants.get(tenant)
         except NotFound:

@@ -16,6 +16,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
+from functools import cache
 from typing import Any
 
 import grpc
@@ -56,6 +57,7 @@ class Channel(grpc.aio.Channel):
         self._peers = peers
         self._signer = signer
         self._connections: dict[str, grpc.aio.Channel] = {}
+        self._tracer = trace.get_tracer("salambot.kit")
 
     def unary_unary(
         self, method: str, request_serializer: Any = None, response_deserializer: Any = None, *_: Any, **__: Any
@@ -82,6 +84,8 @@ class Channel(grpc.aio.Channel):
         return self._stream(method, "stream_stream", request_serializer, response_deserializer)
 
     def _unary(self, path: str, shape: str, serializer: Any, deserializer: Any) -> Callable[..., Awaitable[Message]]:
+        remote = cache(lambda: self._remote(methods.find(path), shape, serializer, deserializer))
+
         async def call(
             request: Any,
             timeout: float | None = None,  # noqa: ASYNC109 - the name that generated stubs use
@@ -91,11 +95,10 @@ class Channel(grpc.aio.Channel):
             outgoing, request = _outgoing(methods.find(path), timeout, metadata), _with_envelope(request)
             if path in self._local:
                 return await self._local.unary(outgoing, request)
-            with _client_span(outgoing) as trace_context:
-                send = self._remote(outgoing.method, shape, serializer, deserializer)
+            with _client_span(self._tracer, outgoing) as trace_context:
                 headers = self._headers(outgoing, trace_context)
                 try:
-                    return await send(request, timeout=_seconds(outgoing), metadata=headers)  # type: ignore[no-any-return]
+                    return await remote()(request, timeout=_seconds(outgoing), metadata=headers)  # type: ignore[no-any-return]
                 except grpc.aio.AioRpcError as error:
                     raise from_rpc_error(error) from None
 
@@ -104,6 +107,8 @@ class Channel(grpc.aio.Channel):
     def _stream(
         self, path: str, shape: str, serializer: Any, deserializer: Any
     ) -> Callable[..., AsyncGenerator[Message]]:
+        remote = cache(lambda: self._remote(methods.find(path), shape, serializer, deserializer))
+
         async def call(
             request: Any,
             timeout: float | None = None,  # noqa: ASYNC109 - the name that generated stubs use
@@ -116,10 +121,9 @@ class Channel(grpc.aio.Channel):
                     async for reply in replies:
                         yield reply
                 return
-            with _client_span(outgoing) as trace_context:
-                send = self._remote(outgoing.method, shape, serializer, deserializer)
+            with _client_span(self._tracer, outgoing) as trace_context:
                 headers = self._headers(outgoing, trace_context)
-                stream = send(request, timeout=_seconds(outgoing), metadata=headers)
+                stream = remote()(request, timeout=_seconds(outgoing), metadata=headers)
                 try:
                     async for reply in stream:
                         yield reply
@@ -209,12 +213,12 @@ def _seconds(call: Call) -> float:
 
 
 @contextmanager
-def _client_span(call: Call) -> Iterator[Context]:
+def _client_span(tracer: trace.Tracer, call: Call) -> Iterator[Context]:
     """A span around a call to a peer, and the context that tells the peer of it.
 
     It does not become the current one: a stream's reader runs between its replies, in this very context.
     """
-    span = trace.get_tracer("salambot.kit").start_span(
+    span = tracer.start_span(
         call.method.path[1:], kind=SpanKind.CLIENT, attributes={"rpc.system": "grpc", "rpc.method": call.method.path}
     )
     try:

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body the gateway takes, in bytes.")
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
-        "127.0.0.0/8, ::1/128",  # type: ignore[assignment]
+        "127.0.0.0/8, ::1/128",
         validate_default=True,
         description="Networks of the proxies whose `X-Forwarded-For` is believed, in CIDR notation with commas between.",
     )

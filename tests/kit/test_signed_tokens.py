@@ -72,4 +72,6 @@ def test_what_is_no_key(token: str) -> None:
 
 
 def test_every_refusal_says_the_same() -> None:
-    assert credentials.refuse().message == pytest.raises(Unauthorized, split_key, "x").value.message
+    with pytest.raises(Unauthorized) as caught:
+        split_key("x")
+    assert caught.value.message == credentials.refuse().message

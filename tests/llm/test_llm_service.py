@@ -14,6 +14,7 @@ from servers.kit.errors import InvalidInput, UpstreamError
 from servers.kit.platform import Platform
 from servers.kit.telemetry import DEGRADED
 from servers.llm import tokens
+from tests.awaiting import read
 from tests.llm.conftest import Reads
 from tests.llm.model_server import DONE, ModelServer, chunk, usage
 
@@ -67,11 +68,10 @@ async def test_it_stands_in_for_a_server_that_stalls_within_the_callers_time(llm
 
 async def test_half_a_reply_is_an_error(llm: Any, models: ModelServer) -> None:
     models.steps = ("Dans ", 0.01, ConnectionError)
-    heard = []
+    heard: list[Any] = []
     with pytest.raises(UpstreamError):
-        async for reply in llm.StreamGenerate(streamed(asked())):
-            heard.append(reply.data.delta)
-    assert heard == ["Dans "]
+        await read(llm.StreamGenerate(streamed(asked())), heard)
+    assert [reply.data.delta for reply in heard] == ["Dans "]
 
 
 async def test_leaving_a_stream_stops_the_model(llm: Any, models: ModelServer) -> None:

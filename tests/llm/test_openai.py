@@ -16,6 +16,7 @@ from servers.kit.method import find
 from servers.llm.adapters import openai
 from servers.llm.adapters.openai import OpenAICompatible
 from servers.llm.backend import Exchange, Finished, Passage, Prompt
+from tests.awaiting import read, until
 from tests.llm.model_server import DONE, ModelServer, chunk, usage
 
 FR = envelope_pb2.LANGUAGE_FR
@@ -136,10 +137,9 @@ async def test_a_connection_that_breaks_in_the_middle(
 ) -> None:
     """Also one that just ends: half a reply must not pass for a whole one."""
     models.steps = ("Dans ", 0.01, *broken)
-    heard = []
+    heard: list[str | Finished] = []
     with pytest.raises(UpstreamError):
-        async for piece in backend.write(PROMPT, None):
-            heard.append(piece)
+        await read(backend.write(PROMPT, None), heard)
     assert heard == ["Dans "]
 
 
@@ -172,13 +172,11 @@ async def test_leaving_is_seen_by_the_server(backend: OpenAICompatible, models: 
 async def test_cancelling_is_seen_by_the_server(backend: OpenAICompatible, models: ModelServer) -> None:
     models.steps = (600.0,)
     task = asyncio.create_task(written(backend))
-    async with asyncio.timeout(5):
-        while not models.requests:
-            await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await models.gone.wait()
+    await until(lambda: bool(models.requests))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.wait_for(models.gone.wait(), 5)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/v1", "nonsense", "http://[broken/v1", "ftp://x/v1"])

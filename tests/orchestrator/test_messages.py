@@ -28,7 +28,8 @@ async def test_an_answer_stands_on_the_knowledge(orchestrator: Orchestrator) -> 
     assert reply.route == orchestrator_pb2.ROUTE_KNOWLEDGE
     assert reply.confidence == pytest.approx(0.8)
     assert reply.intent_confidence == pytest.approx(0.9)
-    assert not (reply.duplicate or reply.degraded)
+    assert not reply.duplicate
+    assert not reply.degraded
     steps = (
         reply.timings.load_ms,
         reply.timings.nlu_ms,

@@ -47,7 +47,7 @@ def of(descriptor: Descriptor) -> MessageCodec:
 
 @pytest.mark.parametrize("descriptor", message_types(), ids=lambda item: item.full_name)
 @given(data=st.data())
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_message_type_survives_the_round_trip(descriptor: Descriptor, data: st.DataObject) -> None:
     message = data.draw(messages(descriptor))
     subject = of(descriptor)
