@@ -8,8 +8,7 @@ import structlog
 
 from servers.kit.errors import SalamError
 from servers.kit.tenants import Tenants
-from servers.kit.text.masking import Policy
-from servers.nlu.settings import NLUSettings
+from servers.kit.text.masking import Policy, masking_key
 
 log = structlog.get_logger(__name__)
 
@@ -22,21 +21,17 @@ class Masking(NamedTuple):
 
 
 class Policies:
-    """Finds the masking policy of a tenant: its setting `masking`, or else the installation's."""
+    """Finds the masking policy of a tenant, its setting `masking`; `secret` is the installation's."""
 
-    def __init__(self, tenants: Tenants, settings: NLUSettings) -> None:
+    def __init__(self, tenants: Tenants, secret: bytes) -> None:
         self._tenants = tenants
-        self._default = settings.masking
-        self._key = settings.masking_key.get_secret_value().encode() if settings.masking_key else b""
+        self._secret = secret
 
     async def of(self, tenant: str) -> Masking:
         """The tenant's policy. When it cannot be known, everything is masked: the message is read all the same."""
         try:
-            name = (await self._tenants.get(tenant)).settings.get("masking", self._default)
-            policy = Policy(name)
+            policy = Policy((await self._tenants.get(tenant)).settings.get("masking", Policy.MASK))
         except (SalamError, ValueError) as error:
             log.warning("masking policy unknown, everything is masked", tenant=tenant, problem=str(error))
             return Masking()
-        if policy is Policy.HASH:
-            return Masking(policy, f"{tenant}:".encode() + self._key) if self._key else Masking()
-        return Masking(policy)
+        return Masking(policy, masking_key(self._secret, tenant))

@@ -52,14 +52,14 @@ class Installation:
         return body["data"]  # type: ignore[no-any-return]
 
     def pid(self, program: str) -> int:
-        """The process id of an embedded service of this installation: the child whose command names it."""
+        """The process id of an embedded service of this installation: the child that runs it."""
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                parts = (folder / "cmdline").read_bytes().split(b"\0")
+                running = (folder / "exe").readlink().name
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, ValueError):
                 continue
-            if parent == os.getpid() and Path(parts[0].decode()).name == program:
+            if parent == os.getpid() and running == program:
                 return int(folder.name)
         raise AssertionError(f"no {program} runs here")
 
