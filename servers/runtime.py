@@ -132,8 +132,10 @@ def _internal_secret(settings: Settings) -> str:
     file = settings.home / "internal.key"
     if not file.exists():
         settings.home.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_urlsafe(48))
+        draft = file.with_suffix(".draft")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(48))
+        draft.rename(file)  # whole or not at all, whenever we are killed
     return file.read_text()
 
 

@@ -16,10 +16,11 @@ URGENCIES = ("low", "medium", "high")
 LEXICON_COLUMNS = ("darija_arabizi", "darija_arabic", "msa", "fr", "en")
 LEXICON_LANGUAGES = ("darija_arabizi", "darija_arabic", "ar", "fr", "en")
 HELD_OUT_PERCENT = 15
+_NEAREST = {**{name: (name,) for name in LANGUAGES}, "other_arabic": ("ar",), "other_latin": ("fr", "en")}
 
 
 class Example(NamedTuple):
-    """One labelled sentence."""
+    """One labelled sentence; a label that is not known is empty."""
 
     text: str
     intent: str
@@ -46,6 +47,25 @@ def read_examples(folder: Path = CORPORA / "intents") -> list[Example]:
                 case _:
                     raise ValueError(f"{file.name}:{number}: not language, sentiment, urgency, text")
     return list(examples.values())
+
+
+def read_languages(folder: Path = CORPORA / "language") -> list[Example]:
+    """Sentences whose language alone is known.
+
+    Other languages count as the nearest that is served: other Arabic as Modern Standard Arabic; other Latin ones as
+    French and English by turns, which leaves the model in doubt between the two.
+    """
+    return [
+        Example(line.rpartition("\t")[2], "", _NEAREST[file.stem][number % len(_NEAREST[file.stem])], "", "")
+        for file in sorted(folder.glob("*.txt"))
+        for number, line in enumerate(file.read_text("utf-8").splitlines())
+        if line.strip()
+    ]
+
+
+def read_reviews(folder: Path = CORPORA / "sentiment") -> list[Example]:
+    """Sentences whose language and sentiment are known."""
+    return [Example(text, "", language, sentiment, "") for language, sentiment, text in _rows(folder)]
 
 
 def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, tuple[str, ...]]]:

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 
 import numpy as np
 import torch
@@ -22,10 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from servers.kit.text.features import SPACE, encode
-from servers.nlu.lexicon import read_lexicon as read_concepts
 from training.corpus import Example, read_examples, read_lexicon
 from training.encoder import Encoder, bags, inverse_document_frequency
 from training.onnx_graph import Graph, write_config
+from training.pairs import Pairs, agreement
 from training.phrasebook import Phrasebook
 from training.variants import Variants
 
@@ -35,7 +34,7 @@ SIZE, HIDDEN = 64, 128
 LEXICAL_WEIGHT = 0.3
 EPOCHS, BATCH, RATE = 12, 256, 2e-3
 KEPT_FEATURES, DROPOUT = 0.7, 0.2
-SENTENCE_TEMPERATURE, PAIR_TEMPERATURE = 0.1, 0.07
+SENTENCE_TEMPERATURE = 0.1
 INTENT_WEIGHT = 0.5
 PHRASEBOOK_SENTENCES = 3000  # an epoch
 
@@ -69,24 +68,6 @@ class Model:
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-6)
 
 
-class Pairs:
-    """Phrases of one meaning: translations of the lexicon and phrases of one concept."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = Random(seed)
-        self._groups = [
-            [(phrase, language) for language, phrases in entry.items() for phrase in phrases]
-            for entry in [*read_lexicon(), *read_concepts().concepts.values()]
-        ]
-
-    def draw(self, count: int, variants: Variants) -> tuple[list[str], list[str]]:
-        """Two lists of phrases that mean the same row by row, and different things from row to row."""
-        groups = self._random.sample(self._groups, min(count, len(self._groups)))
-        drawn = [self._random.sample(group, 2) for group in groups if len(group) > 1]
-        left, right = zip(*((variants.vary(*one)[0], variants.vary(*other)[0]) for one, other in drawn), strict=True)
-        return list(left), list(right)
-
-
 def train(examples: Sequence[Example], epochs: int = EPOCHS, seed: int = 1) -> Model:
     """Trains on the examples, the lexicon and the phrasebook."""
     torch.manual_seed(seed)
@@ -115,7 +96,7 @@ def train(examples: Sequence[Example], epochs: int = EPOCHS, seed: int = 1) -> M
             translated, _ = project(encode([*left, *right]))
             loss = (
                 _attraction(embedded, wanted)
-                + _agreement(translated[: len(left)], translated[len(left) :])
+                + agreement(translated[: len(left)], translated[len(left) :])
                 + INTENT_WEIGHT * functional.cross_entropy(head(vectors), wanted, label_smoothing=0.1)
             )
             optimiser.zero_grad()
@@ -142,13 +123,6 @@ def _attraction(vectors: Tensor, labels: Tensor) -> Tensor:
     positives = same.masked_fill(itself, 0)
     losses = -(positives * functional.log_softmax(logits, 1)).sum(1) / positives.sum(1).clamp(min=1)
     return losses.mean()
-
-
-def _agreement(left: Tensor, right: Tensor) -> Tensor:
-    """InfoNCE in both directions: row i of one side belongs to row i of the other."""
-    logits = left @ right.T / PAIR_TEMPERATURE
-    targets = torch.arange(len(left))
-    return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
 
 
 def lexical_weights(ids: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ from servers.kit.text.features import FEATURES_VERSION, encode
 from training.corpus import LANGUAGES, SENTIMENTS, URGENCIES, Example, read_examples, read_lexicon
 from training.encoder import Encoder, bags, inverse_document_frequency
 from training.onnx_graph import Graph, write_config
+from training.pairs import Pairs, agreement
 from training.phrasebook import Phrasebook
 from training.variants import Variants
 
@@ -32,6 +33,8 @@ EPOCHS, BATCH, RATE = 15, 128, 2e-3
 KEPT_FEATURES, DROPOUT, SMOOTHING = 0.7, 0.3, 0.1
 PHRASEBOOK_SENTENCES = 3000  # an epoch
 TASK_WEIGHTS = {"language": 0.2, "intent": 1.0, "sentiment": 0.3, "urgency": 0.3}
+PAIR_WEIGHT = 0.3
+_UNKNOWN = -100  # what cross entropy leaves out
 _FIELDS = {"language": 2, "intent": 1, "sentiment": 3, "urgency": 4}  # position in Example
 
 
@@ -60,7 +63,7 @@ class Model:
 
 def labels_of(examples: Sequence[Example]) -> dict[str, tuple[str, ...]]:
     """The labels of each task, in the order of the outputs."""
-    intents = tuple(sorted({example.intent for example in examples}))
+    intents = tuple(sorted({example.intent for example in examples} - {""}))
     return {"language": LANGUAGES, "intent": intents, "sentiment": SENTIMENTS, "urgency": URGENCIES}
 
 
@@ -71,7 +74,7 @@ def train(
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     variants = Variants(seed, read_lexicon())
-    phrasebook = Phrasebook(seed)
+    phrasebook, pairs = Phrasebook(seed), Pairs(seed)
     sample = _epoch(examples, variants, phrasebook, labels)[0]
     encoder = Encoder(SIZE, HIDDEN, inverse_document_frequency(sample))
     heads = nn.ModuleDict({task: nn.Linear(SIZE, len(names)) for task, names in labels.items()})
@@ -90,6 +93,12 @@ def train(
                     for task, weight in TASK_WEIGHTS.items()
                 ]
             ).sum()
+            if PAIR_WEIGHT:
+                left, right = pairs.draw(BATCH, variants)
+                both = functional.normalize(
+                    encoder(*bags(encode([*left, *right]), KEPT_FEATURES, random), dropout=DROPOUT)
+                )
+                loss = loss + PAIR_WEIGHT * agreement(both[: len(left)], both[len(left) :])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -107,11 +116,9 @@ def _epoch(
         text, language = variants.vary(example.text, example.language)
         shown.append(example._replace(text=text, language=language))
     targets = {
-        task: np.array([labels[task].index(example[position]) for example in shown])
-        for task, position in _FIELDS.items()
+        task: np.array([labels[task].index(example[at]) if example[at] else _UNKNOWN for example in shown])
+        for task, at in _FIELDS.items()
     }
-    for task in ("sentiment", "urgency"):
-        targets[task][2 * len(examples) :] = -100
     return encode([example.text for example in shown]), targets
 
 

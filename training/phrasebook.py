@@ -16,7 +16,7 @@ class Phrasebook:
         self._lexicon = lexicon or read_lexicon()
 
     def sentences(self, count: int) -> list[Example]:
-        """Sentences of random intents and languages. Their sentiment and urgency are not to be learnt from."""
+        """Sentences of random intents and languages; their sentiment and urgency are not known."""
         return [self._sentence() for _ in range(count)]
 
     def _sentence(self) -> Example:
@@ -24,4 +24,4 @@ class Phrasebook:
         language = self._random.choice(LANGUAGES)
         phrases = [self._random.choice(self._lexicon.concepts[concept][language]) for concept in concepts]
         self._random.shuffle(phrases)
-        return Example(" ".join(phrases), intent, language, "neutral", "low")
+        return Example(" ".join(phrases), intent, language, "", "")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextvars import Context
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import structlog
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from servers.kit.errors import RateLimited
@@ -17,10 +19,13 @@ from servers.kit.principal import Principal
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 _DOWN = (RedisError, OSError, asyncio.TimeoutError)
 LIMIT_S = 1.0
 """How long a request waits for Redis; the client alone would try again, and wait as long again."""
 
+_AT_ONCE = 56
 _PAUSE_S = 1.0
 """After a failure Redis is asked this often whether it is back; no request waits for it meanwhile."""
 
@@ -30,6 +35,7 @@ class Cache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._recovery: asyncio.Task[None] | None = None
 
     @classmethod
@@ -37,17 +43,17 @@ class Cache:
         """Connects at first use; a Redis that is down hurts nobody before.
 
         A command is tried once more, on a new connection, for the sake of those that a restart of Redis left behind.
-        More than 64 commands at once wait for a connection: that many are a busy process, not a Redis that is down.
         """
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=64,
-            timeout=1,
-            socket_timeout=0.5,
-            socket_connect_timeout=0.5,
-            retry=Retry(NoBackoff(), 1),
+        retry = Retry(NoBackoff(), 1, (RedisConnectionError,))
+        return cls(
+            Redis.from_url(
+                url,
+                max_connections=_AT_ONCE + 8,  # the streams of events, and probes
+                socket_timeout=0.5,
+                socket_connect_timeout=0.5,
+                retry=retry,
+            )
         )
-        return cls(Redis.from_pool(pool))
 
     @property
     def redis(self) -> Redis:
@@ -75,26 +81,28 @@ class Cache:
             log.info("Redis answers again")
             return
 
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T | None:
+        """What Redis answers; None while it is out of reach.
+
+        The time to answer counts from a place among those who ask: a busy process is no Redis that is down.
+        """
+        async with self._places:
+            if self.resting:
+                return None
+            try:
+                async with asyncio.timeout(LIMIT_S):
+                    return await question()
+            except _DOWN as error:
+                self.failed(error)
+                return None
+
     async def get(self, tenant: str, key: str) -> bytes | None:
         """The value, or None when there is none or Redis is down."""
-        if self.resting:
-            return None
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                return cast(bytes | None, await self._redis.get(f"salam:{tenant}:{key}"))
-        except _DOWN as error:
-            self.failed(error)
-            return None
+        return await self.ask(lambda: cast(Awaitable[bytes | None], self._redis.get(f"salam:{tenant}:{key}")))
 
     async def set(self, tenant: str, key: str, value: bytes, ttl_s: float) -> None:
         """Keeps a value for `ttl_s` seconds; does nothing while Redis is down."""
-        if self.resting:
-            return
-        try:
-            async with asyncio.timeout(LIMIT_S):
-                await self._redis.set(f"salam:{tenant}:{key}", value, px=int(ttl_s * 1000))
-        except _DOWN as error:
-            self.failed(error)
+        await self.ask(lambda: self._redis.set(f"salam:{tenant}:{key}", value, px=int(ttl_s * 1000)))
 
     async def check(self) -> None:
         """Returns when Redis answers."""
@@ -136,16 +144,12 @@ class RateLimiter:
 
     async def take(self, principal: Principal) -> None:
         """Counts one call; raises RateLimited, with the seconds to wait, when the key made too many."""
-        wait_ms = 0
-        if not self._cache.resting:
-            try:
-                key = f"salam:{principal.tenant}:rate:{principal.key_id}"
-                interval_ms = 60_000 / (principal.rate_limit or self._per_minute)
-                async with asyncio.timeout(LIMIT_S):
-                    wait_ms = await self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
-            except _DOWN as error:
-                self._cache.failed(error)
-        if self._cache.resting and self._without_redis == "deny":
+        key = f"salam:{principal.tenant}:rate:{principal.key_id}"
+        interval_ms = 60_000 / (principal.rate_limit or self._per_minute)
+        wait_ms = await self._cache.ask(
+            lambda: self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
+        )
+        if wait_ms is None and self._without_redis == "deny":
             raise RateLimited("requests cannot be counted at the moment; try again later", retry_after=_PAUSE_S)
         if wait_ms:
             raise RateLimited("too many requests with this API key", retry_after=wait_ms / 1000)

@@ -54,7 +54,7 @@ _REFERENCE = re.compile(
 )
 _CODE = re.compile(
     r"(?<!\w)(?:(?P<invoice_number>(?:fac|fact|inv|bill)-?[0-9][0-9\-/]{2,20})|(?P<ticket_number>(?:tkt|inc|ticket)-?[0-9][0-9\-/]{2,20})"
-    r"|(?P<order_number>(?:cmd|ord|order|po)-?[0-9][0-9\-/]{2,20}|\#[0-9]{3,20}))(?!\w)",
+    r"|(?P<order_number>(?:cmd|ord|order|po)-?[0-9][0-9\-/]{2,20}|(?<=\#)[0-9]{3,20}))(?!\w)",
     re.IGNORECASE,
 )
 
@@ -98,4 +98,4 @@ def _references(text: str) -> Iterator[Mention]:
     for pattern in (_CODE, _REFERENCE):
         for match in pattern.finditer(text):
             name = match.lastgroup or ""
-            yield Mention(name, match[name].lstrip("#").upper(), *match.span(name))
+            yield Mention(name, match[name].upper(), *match.span(name))

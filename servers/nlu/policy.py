@@ -20,6 +20,9 @@ class Masking(NamedTuple):
     key: bytes = b""
 
 
+MASK_ALL = Masking()
+
+
 class Policies:
     """Finds the masking policy of a tenant, its setting `masking`; `secret` is the installation's."""
 
@@ -33,5 +36,5 @@ class Policies:
             policy = Policy((await self._tenants.get(tenant)).settings.get("masking", Policy.MASK))
         except (SalamError, ValueError) as error:
             log.warning("masking policy unknown, everything is masked", tenant=tenant, problem=str(error))
-            return Masking()
+            return MASK_ALL
         return Masking(policy, masking_key(self._secret, tenant))

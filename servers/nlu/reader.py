@@ -16,7 +16,7 @@ from servers.kit.text.features import encode
 from servers.kit.text.masking import mask
 from servers.nlu.entities import find_entities
 from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
-from servers.nlu.policy import Masking
+from servers.nlu.policy import MASK_ALL, Masking
 from servers.nlu.rules import Probabilities, Rules, Scores
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 MODEL = "nlu"
 OUTPUTS = ("language", "intent", "sentiment", "urgency")
 UNKNOWN = "unknown"
+LEAST_CONFIDENCE = 0.5
+"""Intents less probable than this are `unknown`: the contract's figure."""
 
 _BATCH = 64  # the model's max_batch_size
 _PATIENCE_S = 2.0  # of the 5 s a message may take
@@ -35,17 +37,15 @@ _HINT_ODDS = 10.0  # how much a caller's word for the language weighs against th
 class Reader:
     """Reads messages."""
 
-    def __init__(self, inference: Inference, labels: Labels, least_confidence: float = 0.5) -> None:
-        """Intents less probable than `least_confidence` are `unknown`."""
+    def __init__(self, inference: Inference, labels: Labels) -> None:
         self._inference = inference
         self._labels = labels
         self._rules = Rules(labels)
-        self._least_confidence = least_confidence
 
     async def read(
         self,
         messages: Sequence[nlu_pb2.AnalyzeInput],
-        masking: Masking = Masking(),  # noqa: B008 (immutable)
+        masking: Masking = MASK_ALL,
     ) -> list[nlu_pb2.Analysis]:
         """One analysis for each message, in order. Never fails for want of the models: rules are `degraded`."""
         texts = [message.text for message in messages]
@@ -81,7 +81,7 @@ class Reader:
             nlu_pb2.IntentScore(intent=labels.intents[label], confidence=float(scores.intent[row, label]))
             for label in order
         ]
-        known = ranked[0].confidence >= self._least_confidence
+        known = ranked[0].confidence >= LEAST_CONFIDENCE
         return nlu_pb2.Analysis(
             language=language_of(language),
             intent=ranked[0].intent if known else UNKNOWN,

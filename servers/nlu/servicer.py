@@ -14,7 +14,6 @@ from servers.kit.platform import Platform
 from servers.nlu.labels import read_labels, word_of
 from servers.nlu.policy import Policies
 from servers.nlu.reader import Reader
-from servers.nlu.settings import NLUSettings
 
 
 class NLUService(nlu_service_pb2_grpc.NLUServiceServicer):
@@ -51,7 +50,5 @@ class NLUService(nlu_service_pb2_grpc.NLUServiceServicer):
 @asynccontextmanager
 async def open_servicer(platform: Platform) -> AsyncIterator[NLUService]:
     """The servicer; raises OSError or ValueError when the model's labels cannot be read."""
-    settings = NLUSettings()
     labels = read_labels(platform.settings.models / "nlu" / "labels.json")
-    reader = Reader(platform.inference, labels, settings.least_confidence)
-    yield NLUService(platform, reader, Policies(platform.tenants, settings))
+    yield NLUService(platform, Reader(platform.inference, labels), Policies(platform.tenants, platform.secret))

@@ -1,4 +1,4 @@
-"""Conversations and turns in Postgres: all SQL of the orchestrator."""
+"""Conversations and turns in Postgres: all SQL of the orchestrator, but for the two functions that every message calls."""
 
 from __future__ import annotations
 
@@ -49,47 +49,6 @@ class Duplicate(Exception):
         self.reply = reply
 
 
-_LOAD = f"""
-    WITH open AS (
-        SELECT id FROM conversations
-        WHERE CASE WHEN $3::text <> '' THEN id = $3 ELSE channel = $1 AND customer = $4 AND state <> 4 END
-    ), answered AS (
-        SELECT reply, conversation FROM turns WHERE channel = $1 AND message_id = $2
-    )
-    SELECT
-        (SELECT reply FROM answered) AS reply,
-        (SELECT conversation FROM answered) AS answered_in,
-        (SELECT id FROM open) AS conversation,
-        ARRAY(
-            SELECT (user_text, reply) FROM turns
-            WHERE conversation = (SELECT id FROM open) ORDER BY id DESC LIMIT {HISTORY}
-        ) AS turns
-"""  # noqa: S608 - a constant of ours
-
-_INSERT_TURN = """
-    INSERT INTO turns (id, conversation, channel, message_id, user_text, reply, language, intent)
-    SELECT $4, kept.id, $2, $5, $6, $7, $3, $8 FROM kept
-    RETURNING conversation
-"""
-
-# Without a conversation to go on with: the customer's open one on this channel, or a new one.
-_ADD_TURN = f"""
-    WITH kept AS (
-        INSERT INTO conversations (id, channel, language, customer) VALUES ($1, $2, $3, $9)
-        ON CONFLICT (tenant, channel, customer) WHERE state <> 4
-        DO UPDATE SET turn_count = conversations.turn_count + 1, updated_at = now(), language = $3
-        RETURNING id
-    ) {_INSERT_TURN}
-"""  # noqa: S608 - a constant of ours
-
-_GO_ON = f"""
-    WITH kept AS (
-        UPDATE conversations SET turn_count = turn_count + 1, updated_at = now(), language = $3
-        WHERE id = $1 RETURNING id
-    ) {_INSERT_TURN}
-"""  # noqa: S608 - a constant of ours
-
-
 def reply_of(stored: bytes, conversation: str) -> orchestrator_pb2.Reply:
     """A stored reply. It was written before it was known which of two conversations begun at once would stay."""
     reply = orchestrator_pb2.Reply.FromString(stored)
@@ -107,33 +66,32 @@ class Store:
         self, tenant: str, channel: int, message_id: str, conversation: str, customer: bytes | None
     ) -> Known:
         """What is known of a message; raises NotFound when it names a conversation that there is not."""
-        async with self._postgres.tenant(tenant) as connection:
-            row = await connection.fetchrow(_LOAD, channel, message_id, conversation, customer)
-        assert row is not None
+        [row] = await self._postgres.call(
+            tenant, "orchestrator_known", channel, message_id, conversation, customer, HISTORY
+        )
         if conversation and row["conversation"] is None:
             raise NotFound(f"there is no conversation {conversation}")
-        turns = [(turn[0], turn[1]) for turn in reversed(row["turns"])]
+        newest_first = zip(row["texts"] or (), row["replies"] or (), strict=True)
         reply = reply_of(row["reply"], row["answered_in"]) if row["reply"] is not None else None
-        return Known(reply, row["conversation"], turns)
+        return Known(reply, row["conversation"], list(newest_first)[::-1])
 
     async def add_turn(self, tenant: str, turn: NewTurn, *, go_on: bool) -> str:
         """Stores a turn and returns its conversation; raises Duplicate when the message has one already."""
-        values = (
-            turn.conversation,
-            turn.channel,
-            turn.reply.language,
-            turn.id,
-            turn.message_id,
-            turn.user_text,
-            turn.reply.SerializeToString(),
-            turn.reply.intent,
-        )
         try:
-            async with self._postgres.tenant(tenant) as connection:
-                if go_on:
-                    conversation = await connection.fetchval(_GO_ON, *values)
-                else:
-                    conversation = await connection.fetchval(_ADD_TURN, *values, turn.customer)
+            [[conversation]] = await self._postgres.call(
+                tenant,
+                "orchestrator_add_turn",
+                go_on,
+                turn.conversation,
+                turn.channel,
+                turn.reply.language,
+                turn.customer,
+                turn.id,
+                turn.message_id,
+                turn.user_text,
+                turn.reply.SerializeToString(),
+                turn.reply.intent,
+            )
         except asyncpg.UniqueViolationError:
             known = await self.load(tenant, turn.channel, turn.message_id, "", None)
             if known.reply is None:

@@ -18,10 +18,12 @@ from servers.rag.vocabulary import AUDIENCES, LANGUAGES, PUBLIC, Language, word_
 
 DEFAULT_LIMIT = 5
 
-_CANDIDATES = 10  # items looked at for each passage asked for: a subject may be there in five languages
-_SAME_LANGUAGE = 0.02  # cosine by which a passage in the customer's language is preferred to one on another subject
-_EQUALS = 0.3  # cosine by which a translation may be further from the question and still be shown in its place
-_MIDDLE, _SLOPE = 0.5, 10.0
+_CANDIDATES = 8  # items looked at for each passage asked for: a subject may be there in five languages
+
+# Measured by `training.retrieval` on questions that the model never saw.
+_SAME_LANGUAGE = 0.02  # cosine by which a passage in the customer's language goes before one on another subject
+_EQUALS = 0.2  # cosine by which a translation may be further from the question and still be shown: 99 % are nearer
+_MIDDLE, _SLOPE = 0.51, 10.0  # of ten questions whose best passage is this near, five are answered by it; 0.73: nine
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Retriever:
 
 
 def relevance(cosine: float) -> float:
-    """Probability, 0 to 1, that a passage this near to a question answers it; measured on the demo knowledge."""
+    """Probability, 0 to 1, that a passage this near to a question answers it."""
     return 1 / (1 + math.exp(_SLOPE * (_MIDDLE - cosine)))
 
 

@@ -65,21 +65,26 @@ async def taken(limiter: RateLimiter, who: Principal, times: int) -> int:
     return results.count(None)
 
 
+async def refused(limiter: RateLimiter, who: Principal) -> RateLimited:
+    """The refusal of the first call that is one too many."""
+    try:
+        while True:
+            await limiter.take(who)
+    except RateLimited as error:
+        return error
+
+
 @pytest.mark.parametrize(("per_minute", "burst"), [(1, 1), (6, 1), (60, 10), (600, 100)])
 async def test_ten_seconds_worth_at_once_then_by_and_by(cache: Cache, per_minute: int, burst: int) -> None:
     limiter, who = RateLimiter(cache, per_minute, "allow"), principal()
     assert burst <= await taken(limiter, who, burst + 20) <= burst + 1  # one more may have come due meanwhile
-    with pytest.raises(RateLimited) as caught:
-        await asyncio.gather(*(limiter.take(who) for _ in range(3)))
-    assert 0 < caught.value.retry_after <= 60 / per_minute
+    assert 0 < (await refused(limiter, who)).retry_after <= 60 / per_minute
 
 
 async def test_one_who_waits_as_told_is_taken(cache: Cache) -> None:
-    limiter, who = RateLimiter(cache, 1200, "allow"), principal()
-    await taken(limiter, who, 300)
-    with pytest.raises(RateLimited) as caught:
-        await asyncio.gather(*(limiter.take(who) for _ in range(50)))
-    await asyncio.sleep(caught.value.retry_after)
+    limiter, who = RateLimiter(cache, 60, "allow"), principal()
+    await taken(limiter, who, 20)
+    await asyncio.sleep((await refused(limiter, who)).retry_after)
     await limiter.take(who)
 
 

@@ -21,6 +21,13 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE FUNCTION salam_tenant() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
     RETURN nullif(current_setting('salam.tenant', true), '');
 
+-- Makes `name` the tenant of this transaction. The functions of the hot path begin with it, so that a whole transaction
+-- is one round trip: `PERFORM salam_scope(in_tenant);`, then what they do, under row-level security like everything else.
+CREATE FUNCTION salam_scope(name text) RETURNS void LANGUAGE sql
+BEGIN ATOMIC
+    SELECT set_config('salam.tenant', name, true);
+END;
+
 -- Puts a table with a `tenant` column behind row-level security and opens it to the app.
 CREATE FUNCTION salam_protect(target regclass) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -25,3 +25,19 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtext(partition));
     EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF vectors FOR VALUES IN (%L)', partition, owner_of_rows);
 END $$;
+
+-- The items nearest to `query` (unit vectors: the inner product is the cosine; `<#>` is its negative). A payload must
+-- hold all of `must`, and for each key of `among` one of the values listed there.
+CREATE FUNCTION salam_nearest(in_tenant text, query vector, must jsonb, among jsonb, most int)
+    RETURNS TABLE (id text, score float8, payload jsonb)
+    LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM salam_scope(in_tenant);
+    RETURN QUERY
+        SELECT v.id, -(v.embedding <#> query), v.payload FROM vectors v
+        WHERE v.tenant = in_tenant AND v.payload @> must
+        AND (among = '{}' OR NOT EXISTS (
+            SELECT FROM jsonb_each(among) AS listed WHERE NOT coalesce(listed.value ? (v.payload ->> listed.key), false)
+        ))
+        ORDER BY v.embedding <#> query LIMIT most;
+END $$;

@@ -65,6 +65,19 @@ class Postgres:
         async with self._transaction(f"BEGIN; SET LOCAL salam.tenant = '{checked_tenant(tenant)}'") as connection:
             yield connection
 
+    async def call(self, tenant: str, function: str, *arguments: Any) -> list[asyncpg.Record]:
+        """The rows of a function of the schema that takes the tenant first and begins with `salam_scope`.
+
+        A whole transaction in one round trip instead of three, for what every message waits for. Raises as `tenant`.
+        """
+        places = ", ".join(f"${number}" for number in range(1, len(arguments) + 2))
+        async with self._connection() as connection:
+            return await connection.fetch(
+                f"SELECT * FROM {function}({places})",  # noqa: S608 - a name of ours and placeholders
+                checked_tenant(tenant),
+                *arguments,
+            )
+
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:
         """One transaction of no tenant: it sees no tenant's rows, only what the schema opens to all."""
@@ -73,15 +86,20 @@ class Postgres:
 
     @asynccontextmanager
     async def _transaction(self, begin: str) -> AsyncIterator[Connection]:
+        async with self._connection() as connection:
+            await connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            await connection.execute("COMMIT")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.acquire() as connection:
-                await connection.execute(begin)
-                try:
-                    yield connection
-                except BaseException:
-                    await _roll_back(connection)
-                    raise
-                await connection.execute("COMMIT")
+                yield connection
         except _OUT_OF_REACH as error:
             log.warning("Postgres is out of reach", error=type(error).__name__)
             raise UpstreamError("the database is out of reach; try again later") from error

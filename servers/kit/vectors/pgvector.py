@@ -36,17 +36,9 @@ class PgVector:
 
     async def search(self, tenant: str, vector: Vector, limit: int, filters: Filters) -> list[Match]:
         """See VectorStore."""
-        conditions, values = "", []
-        for key, wanted in filters.items():
-            values += [key, [wanted] if isinstance(wanted, str) else list(wanted)]
-            conditions += f" AND payload ->> ${len(values) + 2} = ANY (${len(values) + 3})"
-        # Unit vectors: the inner product is the cosine, and cheaper. `<#>` is its negative.
-        sql = f"""
-            SELECT id, -(embedding <#> $1) AS score, payload FROM vectors
-            WHERE tenant = $2{conditions} ORDER BY embedding <#> $1 LIMIT $3
-        """  # noqa: S608 - only placeholders are put together
-        async with self._postgres.tenant(tenant) as connection:
-            rows = await connection.fetch(sql, vector, tenant, limit, *values)
+        must = {key: wanted for key, wanted in filters.items() if isinstance(wanted, str)}
+        among = {key: list(wanted) for key, wanted in filters.items() if not isinstance(wanted, str)}
+        rows = await self._postgres.call(tenant, "salam_nearest", vector, must, among, limit)
         return [Match(row["id"], row["score"], row["payload"]) for row in rows]
 
     async def delete(self, tenant: str, document: str) -> None:
