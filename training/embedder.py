@@ -77,7 +77,7 @@ def train(examples: Sequence[Example], epochs: int = EPOCHS, seed: int = 1) -> M
     sample, _ = _epoch(examples, variants, phrasebook, intents)
     encoder = Encoder(SIZE, HIDDEN, inverse_document_frequency(sample))
     projection, head = nn.Linear(SIZE, SEMANTIC), nn.Linear(SIZE, len(intents))
-    optimiser = torch.optim.Adam([*encoder.parameters(), *projection.parameters(), *head.parameters()], lr=RATE)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *projection.parameters(), *head.parameters()], lr=RATE, fused=True)
 
     def project(ids: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
         vectors = encoder(*bags(ids, KEPT_FEATURES, random), dropout=DROPOUT)

@@ -29,7 +29,7 @@ from training.variants import Variants
 
 FOLDER = Path(__file__).parents[1] / "model_repository" / "nlu"
 SIZE, HIDDEN = 64, 128
-EPOCHS, BATCH, RATE = 15, 128, 2e-3
+EPOCHS, BATCH, RATE = 15, 256, 3e-3
 KEPT_FEATURES, DROPOUT, SMOOTHING = 0.7, 0.3, 0.1
 PHRASEBOOK_SENTENCES = 3000  # an epoch
 TASK_WEIGHTS = {"language": 0.2, "intent": 1.0, "sentiment": 0.3, "urgency": 0.3}
@@ -78,7 +78,7 @@ def train(
     sample = _epoch(examples, variants, phrasebook, labels)[0]
     encoder = Encoder(SIZE, HIDDEN, inverse_document_frequency(sample))
     heads = nn.ModuleDict({task: nn.Linear(SIZE, len(names)) for task, names in labels.items()})
-    optimiser = torch.optim.Adam([*encoder.parameters(), *heads.parameters()], lr=RATE)
+    optimiser = torch.optim.Adam([*encoder.parameters(), *heads.parameters()], lr=RATE, fused=True)
     encoder.train()
     for epoch in range(epochs):
         ids, targets = _epoch(examples, variants, phrasebook, labels)

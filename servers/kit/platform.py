@@ -16,6 +16,7 @@ from servers.kit.credentials import Signer
 from servers.kit.errors import InternalError, UpstreamError
 from servers.kit.events import Events
 from servers.kit.health import Health, Probe
+from servers.kit.inference.coalescing import Coalescing
 from servers.kit.inference.interfaces import Inference
 from servers.kit.inference.onnx import OnnxInference
 from servers.kit.inference.triton import TritonInference
@@ -141,7 +142,9 @@ async def open_platform(
 
 
 async def _inference(settings: Settings, addresses: Addresses) -> Inference:
-    return TritonInference(addresses.triton) if addresses.triton else await OnnxInference.open(settings.models)
+    if addresses.triton is None:
+        return await OnnxInference.open(settings.models)
+    return Coalescing(TritonInference(addresses.triton))
 
 
 def _vectors(settings: Settings, postgres: Postgres) -> VectorStore:
