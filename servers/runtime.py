@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Collection, Sequence
@@ -89,6 +90,10 @@ async def running(
             triton=addresses.triton,
             without_triton=addresses.without_triton,
         )
+        # What is there by now stays: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
+        stack.callback(gc.unfreeze)
         with told(settings.home, state):
             yield Running(platform, http_port, server.port)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ URGENCIES = ("low", "medium", "high")
 LEXICON_COLUMNS = ("darija_arabizi", "darija_arabic", "msa", "fr", "en")
 LEXICON_LANGUAGES = ("darija_arabizi", "darija_arabic", "ar", "fr", "en")
 HELD_OUT_PERCENT = 15
+_REMARK = re.compile(r"\([^)]*\)")
 _NEAREST = {**{name: (name,) for name in LANGUAGES}, "other_arabic": ("ar",), "other_latin": ("fr", "en")}
 
 
@@ -72,7 +74,7 @@ def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, tuple[str
     """Entries of the lexicon: language → words or phrases of one meaning, without the empty ones."""
     return [
         {
-            language: tuple(phrase.strip() for phrase in cell.split("|"))
+            language: tuple(_REMARK.sub("", phrase).strip() for phrase in cell.split("|"))
             for language, cell in zip(LEXICON_LANGUAGES, row, strict=False)
             if cell.strip()
         }

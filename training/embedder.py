@@ -77,7 +77,9 @@ def train(examples: Sequence[Example], epochs: int = EPOCHS, seed: int = 1) -> M
     sample, _ = _epoch(examples, variants, phrasebook, intents)
     encoder = Encoder(SIZE, HIDDEN, inverse_document_frequency(sample))
     projection, head = nn.Linear(SIZE, SEMANTIC), nn.Linear(SIZE, len(intents))
-    optimiser = torch.optim.Adam([*encoder.parameters(), *projection.parameters(), *head.parameters()], lr=RATE, fused=True)
+    optimiser = torch.optim.Adam(
+        [*encoder.parameters(), *projection.parameters(), *head.parameters()], lr=RATE, fused=True
+    )
 
     def project(ids: NDArray[np.int32]) -> tuple[Tensor, Tensor]:
         vectors = encoder(*bags(ids, KEPT_FEATURES, random), dropout=DROPOUT)
@@ -96,7 +98,7 @@ def train(examples: Sequence[Example], epochs: int = EPOCHS, seed: int = 1) -> M
             translated, _ = project(encode([*left, *right]))
             loss = (
                 _attraction(embedded, wanted)
-                + agreement(translated[: len(left)], translated[len(left) :])
+                + agreement(*translated.split(len(left)))
                 + INTENT_WEIGHT * functional.cross_entropy(head(vectors), wanted, label_smoothing=0.1)
             )
             optimiser.zero_grad()

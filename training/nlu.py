@@ -2,13 +2,15 @@
 
     python -m training.nlu                 # held-out figures first, then the model on all sentences
 
-Each epoch shows every sentence once as it was written and once in another guise, and as many sentences of the
-phrasebook. Intent probabilities are calibrated on the held-out sentences by a temperature.
+Each epoch shows every sentence once as it was written and once in another guise, with sentences of the phrasebook; and
+draws phrases of one meaning together across languages. Intent probabilities are calibrated on the held-out sentences
+by a temperature.
 """
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +22,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from servers.kit.text.features import FEATURES_VERSION, encode
-from training.corpus import LANGUAGES, SENTIMENTS, URGENCIES, Example, read_examples, read_lexicon
+from training.corpus import (
+    LANGUAGES,
+    SENTIMENTS,
+    URGENCIES,
+    Example,
+    read_examples,
+    read_languages,
+    read_lexicon,
+    read_reviews,
+)
 from training.encoder import Encoder, bags, inverse_document_frequency
 from training.onnx_graph import Graph, write_config
 from training.pairs import Pairs, agreement
@@ -93,12 +104,9 @@ def train(
                     for task, weight in TASK_WEIGHTS.items()
                 ]
             ).sum()
-            if PAIR_WEIGHT:
-                left, right = pairs.draw(BATCH, variants)
-                both = functional.normalize(
-                    encoder(*bags(encode([*left, *right]), KEPT_FEATURES, random), dropout=DROPOUT)
-                )
-                loss = loss + PAIR_WEIGHT * agreement(both[: len(left)], both[len(left) :])
+            left, right = pairs.draw(BATCH, variants)
+            both = encoder(*bags(encode([*left, *right]), KEPT_FEATURES, random), dropout=DROPOUT)
+            loss = loss + PAIR_WEIGHT * agreement(*functional.normalize(both).split(len(left)))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -147,15 +155,9 @@ def export(model: Model, folder: Path = FOLDER) -> None:
         graph.output(task, len(names))
     file = graph.save(folder)
     write_config(folder, {task: len(names) for task, names in model.labels.items()})
-    version = f"{len(model.labels['intent'])}-{file.stat().st_size:x}-{_digest(file)}"
+    version = f"{zlib.crc32(file.read_bytes()):08x}"
     content = {"version": version, "features_version": FEATURES_VERSION, **model.labels}
     (folder / "labels.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-
-
-def _digest(file: Path) -> str:
-    import zlib
-
-    return f"{zlib.crc32(file.read_bytes()):08x}"
 
 
 def main() -> None:
@@ -165,12 +167,14 @@ def main() -> None:
     torch.set_num_threads(2)
     examples = read_examples()
     labels = labels_of(examples)
+    everything = [*examples, *read_languages(), *read_reviews()]
     held_out = [example for example in examples if example.held_out]
     print(f"{len(examples)} sentences, {len(labels['intent'])} intents; {len(held_out)} sentences held out", flush=True)
-    trial = train([example for example in examples if not example.held_out], labels)
+    known = [example for example in everything if not example.held_out]
+    trial = train(known, labels)
     trial.temperature = calibrate(trial, held_out)
     print_nlu(trial.probabilities([example.text for example in held_out]), held_out, labels)
-    model = train(examples, labels)
+    model = train(everything, labels)
     model.temperature = trial.temperature
     export(model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from typing import Literal, TypeVar, cast
@@ -117,39 +118,67 @@ class Cache:
 
 
 # Generic cell rate algorithm: one key holds the time at which the next call would be on schedule. Redis' own clock, so
-# that processes agree. Returns the milliseconds to wait, 0 when the call is taken.
+# that processes agree. Returns how many of the calls asked for are granted, and the milliseconds to wait where none is.
 _GCRA = """
 local now = redis.call('TIME')
 now = now[1] * 1000 + now[2] / 1000
-local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local due = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + interval
-local wait = due - burst - now
-if wait > 0 then return math.ceil(wait) end
+local interval, burst, asked = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local due = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+local granted = math.min(asked, math.floor((now + burst - due) / interval))
+if granted < 1 then return {0, math.ceil(due + interval - burst - now)} end
+due = due + granted * interval
 redis.call('SET', KEYS[1], due, 'PX', math.ceil(due - now) + 1000)
-return 0
+return {granted, 0}
 """
 
 _BURST_MS = 10_000
 """A key may use ten seconds' worth of its limit at once."""
 
+_LEASE_MS = 50
+_LEASE_S = 1.0
+_MOST_LEASES = 10_000
+
 
 class RateLimiter:
-    """Counts calls by API key in Redis, over all processes."""
+    """Counts calls by API key in Redis, over all processes.
+
+    A process asks for the calls of the next _LEASE_MS at once and counts those itself: one call at a time where limits
+    are low, and no round trip a request where they are high.
+    """
 
     def __init__(self, cache: Cache, per_minute: int, without_redis: Literal["allow", "deny"]) -> None:
         self._cache = cache
         self._per_minute = per_minute
         self._without_redis = without_redis
         self._script = cache.redis.register_script(_GCRA)
+        self._leases: dict[str, tuple[int, float]] = {}
 
     async def take(self, principal: Principal) -> None:
         """Counts one call; raises RateLimited, with the seconds to wait, when the key made too many."""
         key = f"salam:{principal.tenant}:rate:{principal.key_id}"
+        left, until = self._leases.get(key, (0, 0.0))
+        if left and time.monotonic() < until:
+            self._leases[key] = (left - 1, until)
+            return
         interval_ms = 60_000 / (principal.rate_limit or self._per_minute)
-        wait_ms = await self._cache.ask(
-            lambda: self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms)])
+        asked = max(1, int(_LEASE_MS / interval_ms))
+        answer = await self._cache.ask(
+            lambda: self._script(keys=[key], args=[interval_ms, max(_BURST_MS, interval_ms), asked])
         )
-        if wait_ms is None and self._without_redis == "deny":
-            raise RateLimited("requests cannot be counted at the moment; try again later", retry_after=_PAUSE_S)
-        if wait_ms:
+        if answer is None:
+            if self._without_redis == "deny":
+                raise RateLimited("requests cannot be counted at the moment; try again later", retry_after=_PAUSE_S)
+            return
+        granted, wait_ms = answer
+        if not granted:
             raise RateLimited("too many requests with this API key", retry_after=wait_ms / 1000)
+        if granted > 1:
+            self._lease(key, granted - 1)
+
+    def _lease(self, key: str, calls: int) -> None:
+        if len(self._leases) >= _MOST_LEASES:
+            self._leases.clear()
+        left, until = self._leases.get(key, (0, 0.0))
+        # Another request may have leased meanwhile: what it has left is kept.
+        now = time.monotonic()
+        self._leases[key] = (calls + (left if now < until else 0), now + _LEASE_S)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import orjson
@@ -27,19 +30,28 @@ log = structlog.get_logger(__name__)
 EMITTED = Counter("salambot_events_total", "Events emitted.", ("type",))
 DROPPED = Counter("salambot_events_dropped_total", "Events dropped because Redis was away.")
 
+FIELD = "event"
+"""The one field of an entry: the event as JSON."""
+
 _BUFFER = 10_000
 _BATCH = 500
 _KEPT_PER_TENANT = 10_000
 _PAUSE_S = 0.05  # events gather this long, so that a busy process writes them by the hundred
 
 
+@cache
 def name_of(event: event_pb2.EventType.ValueType) -> str:
     """`nlu.analyzed` for EVENT_TYPE_NLU_ANALYZED."""
     return event_pb2.EventType.Name(event).removeprefix("EVENT_TYPE_").lower().replace("_", ".", 1)
 
 
+@cache
+def _word_of(channel: envelope_pb2.Channel.ValueType) -> str:
+    return envelope_pb2.Channel.Name(channel).removeprefix("CHANNEL_").lower()
+
+
 class Events:
-    """The outgoing side. `run` writes until it is cancelled, then writes what is left."""
+    """The outgoing side. `running` writes them."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -55,24 +67,38 @@ class Events:
         if len(self._waiting) >= _BUFFER:
             self._waiting.popleft()
             DROPPED.inc()
-        fields: dict[Any, Any] = {
-            "id": new_id("evt"),
-            "type": name,
-            "channel": envelope_pb2.Channel.Name(envelope.channel).removeprefix("CHANNEL_").lower(),
-            "message_id": envelope.message_id,
-            "correlation_id": envelope.correlation_id,
-            "data": orjson.dumps(data),
-        }
-        self._waiting.append((f"salam:{envelope.tenant}:events", fields))
+        event_json = orjson.dumps(
+            {
+                "id": new_id("evt"),
+                "type": name,
+                "tenant": envelope.tenant,
+                "channel": _word_of(envelope.channel),
+                "message_id": envelope.message_id,
+                "correlation_id": envelope.correlation_id,
+                "occurred_at": datetime.now(UTC),
+                "data": data,
+            },
+            option=orjson.OPT_UTC_Z,
+        )
+        self._waiting.append((f"salam:{envelope.tenant}:events", {FIELD: event_json}))
 
-    async def run(self) -> None:
-        """Writes events as they come; cancelled at the end."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Writes events as they come while the block runs, and what is left at its end."""
+        stopped = asyncio.Event()
+        writing = asyncio.create_task(self._write(stopped))
         try:
-            while True:
-                await asyncio.sleep(_PAUSE_S)
-                await self.flush()
+            yield
         finally:
+            # Not cancelled: redis-py can swallow that in the middle of a pipeline.
+            stopped.set()
+            await writing
+
+    async def _write(self, stopped: asyncio.Event) -> None:
+        while not stopped.is_set():
+            await asyncio.sleep(_PAUSE_S)
             await self.flush()
+        await self.flush()
 
     async def flush(self) -> None:
         """Writes what is waiting, as long as Redis takes it."""

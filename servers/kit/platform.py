@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -116,8 +115,7 @@ async def open_platform(
         channel = Channel(handlers, settings.peers, signer)
         stack.push_async_callback(channel.close)
         events = Events(cache)
-        writing = asyncio.create_task(events.run())
-        stack.push_async_callback(_end, writing)
+        await stack.enter_async_context(events.running())
         platform = Platform(
             settings=settings,
             addresses=addresses,
@@ -159,8 +157,3 @@ def _opened(value: T | None, name: str) -> T:
     if value is None:
         raise InternalError(f"{name} was not opened: the component's line in the registry does not name it")
     return value
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

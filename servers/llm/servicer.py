@@ -39,18 +39,23 @@ class LLMService(llm_service_pb2_grpc.LLMServiceServicer):
         self, request: llm_service_pb2.GenerateRequest, context: object
     ) -> llm_service_pb2.GenerateResponse:
         """See the contract."""
-        async with aclosing(self._events_of(request.data)) as events:
-            async for event in events:
-                if event.HasField("generation"):
-                    return llm_service_pb2.GenerateResponse(data=event.generation)
+        async with aclosing(self._write(request.data)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, llm_pb2.Generation):
+                    return llm_service_pb2.GenerateResponse(data=piece)
         raise AssertionError("a backend ended without Finished")
 
     async def StreamGenerate(
         self, request: llm_service_pb2.StreamGenerateRequest, context: object
     ) -> AsyncIterator[llm_service_pb2.StreamGenerateResponse]:
         """See the contract."""
-        async with aclosing(self._events_of(request.data)) as events:
-            async for event in events:
+        async with aclosing(self._write(request.data)) as pieces:
+            async for piece in pieces:
+                event = llm_service_pb2.GenerationEvent()
+                if isinstance(piece, llm_pb2.Generation):
+                    event.generation.CopyFrom(piece)
+                else:
+                    event.delta = piece
                 yield llm_service_pb2.StreamGenerateResponse(data=event)
 
     async def ListModels(
@@ -63,7 +68,8 @@ class LLMService(llm_service_pb2_grpc.LLMServiceServicer):
         ]
         return llm_service_pb2.ListModelsResponse(data=llm_service_pb2.ListModelsOutput(models=models))
 
-    async def _events_of(self, data: llm_pb2.GenerateInput) -> AsyncGenerator[llm_service_pb2.GenerationEvent]:
+    async def _write(self, data: llm_pb2.GenerateInput) -> AsyncGenerator[str | llm_pb2.Generation]:
+        """The pieces of the reply, then the whole of it."""
         began = time.perf_counter()
         prompt = await self._prompt(data)
         written: list[str] = []
@@ -83,10 +89,10 @@ class LLMService(llm_service_pb2_grpc.LLMServiceServicer):
                         event_pb2.EVENT_TYPE_ROUTER_GENERATED,
                         {"model": piece.model, "tokens": piece.tokens, "ms": round(milliseconds, 1)},
                     )
-                    yield llm_service_pb2.GenerationEvent(generation=generation)
+                    yield generation
                     return
                 written.append(piece)
-                yield llm_service_pb2.GenerationEvent(delta=piece)
+                yield piece
 
     async def _prompt(self, data: llm_pb2.GenerateInput) -> Prompt:
         if tokens.count(data.prompt) > tokens.MOST_IN_PROMPT:

@@ -69,9 +69,10 @@ class Rules:
         return Scores(*(np.array(column, np.float32) for column in zip(*rows, strict=True)))
 
     def _score(self, text: str) -> tuple[list[float], list[float], list[float], list[float]]:
-        concepts = self._concepts(normalise(text))
         labels = self._labels
         language = guess(text)
+        in_darija = max(language, key=language.__getitem__).startswith("darija")
+        concepts = self._concepts(normalise(text), in_darija)
         intents = self._intents(concepts)
         return (
             _share([language.get(name, 0.0) for name in labels.languages]),
@@ -80,8 +81,9 @@ class Rules:
             _one_of(labels.urgencies, _urgency(concepts)),
         )
 
-    def _concepts(self, normalised: str) -> frozenset[str]:
-        written, heard = f" {normalised} ", f" {sound(normalised)} "
+    def _concepts(self, normalised: str, in_darija: bool) -> frozenset[str]:
+        """Concepts the text speaks of. Only Darija, which has no spelling of its own, is also taken by its sound."""
+        written, heard = f" {normalised} ", f" {sound(normalised)} " if in_darija else ""
         return frozenset(
             concept
             for concept, (phrases, sounds) in self._phrases.items()

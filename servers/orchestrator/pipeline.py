@@ -20,12 +20,10 @@ from servers.kit.errors import InternalError, Timeout, UpstreamError
 from servers.kit.platform import Platform
 from servers.kit.telemetry import DEGRADED
 from servers.orchestrator import routing
-from servers.orchestrator.privacy import Privacy
+from servers.orchestrator.privacy import EXTRACTIVE, Privacy
 from servers.orchestrator.store import Duplicate, Known, NewTurn, Store
 
 Event = orchestrator_service_pb2.MessageEvent
-EXTRACTIVE = "extractive"
-
 PASSAGES = 5
 """How many passages are looked up for a reply."""
 

@@ -9,26 +9,33 @@ from salambot.orchestrator.v1 import orchestrator_pb2
 from servers.kit.tenants import Tenants
 from servers.kit.text.masking import Policy, mask
 
+EXTRACTIVE = "extractive"
+"""`model_used` of a reply composed from the tenant's passages and texts."""
+
 
 class Privacy:
     """Masks texts and hides customers behind keyed hashes; `secret` is the installation's."""
 
     def __init__(self, tenants: Tenants, secret: bytes) -> None:
         self._tenants = tenants
-        self._secret = secret
+        self._key = hashlib.sha256(secret).digest()
 
     def pseudonym(self, tenant: str, user_id: str) -> bytes:
         """The same 16 bytes for the same customer of the same tenant; without the secret nobody can go back."""
-        key = hashlib.sha256(self._secret).digest()
-        return hashlib.blake2b(f"{tenant}\0{user_id}".encode(), digest_size=16, key=key).digest()
+        return hashlib.blake2b(f"{tenant}\0{user_id}".encode(), digest_size=16, key=self._key).digest()
 
     async def masked(self, tenant: str, reply: orchestrator_pb2.Reply) -> orchestrator_pb2.Reply:
-        """The reply as it may be stored."""
+        """The reply as it may be stored.
+
+        A text without a model's hand in it quotes the tenant's own words, whose telephone numbers are for everybody; a
+        model may have repeated what the customer told it.
+        """
         policy = Policy((await self._tenants.get(tenant)).settings.get("masking", Policy.MASK))
         stored = orchestrator_pb2.Reply()
         stored.CopyFrom(reply)
         key = self.pseudonym(tenant, "masking")
-        stored.reply_text = mask(reply.reply_text, policy, key=key)
+        if reply.model_used != EXTRACTIVE:
+            stored.reply_text = mask(reply.reply_text, policy, key=key)
         for entity in stored.entities:
             entity.value = mask(entity.value, policy, key=key)
         return stored

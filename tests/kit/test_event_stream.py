@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -20,7 +21,7 @@ from servers.kit.call import serving, work
 from servers.kit.embedded.progress import silent
 from servers.kit.embedded.redis import open_redis
 from servers.kit.envelope import Envelope
-from servers.kit.events import DROPPED, EMITTED, Events, name_of
+from servers.kit.events import DROPPED, EMITTED, FIELD, Events, name_of
 from servers.kit.method import find
 from servers.kit.principal import Principal
 
@@ -51,15 +52,13 @@ async def events(url: str) -> AsyncIterator[Events]:
     """Events, written in the background."""
     cache = Cache.open(url)
     events = Events(cache)
-    running = asyncio.create_task(events.run())
-    yield events
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with events.running():
+        yield events
     await cache.close()
 
 
-async def stream(url: str, tenant: str, least: int) -> list[dict[bytes, bytes]]:
-    """The entries of the tenant's stream, once there are `least`."""
+async def stream(url: str, tenant: str, least: int) -> list[dict[str, Any]]:
+    """The events of the tenant's stream, once there are `least`."""
     async with Redis.from_url(url) as redis, asyncio.timeout(8):
         while True:
             try:
@@ -67,7 +66,7 @@ async def stream(url: str, tenant: str, least: int) -> list[dict[bytes, bytes]]:
             except (RedisError, OSError):
                 entries = []
             if len(entries) >= least:
-                return [fields for _, fields in entries]
+                return [orjson.loads(fields[FIELD.encode()]) for _, fields in entries]
             await asyncio.sleep(0.02)
 
 
@@ -92,13 +91,15 @@ async def test_an_event_says_whose_message_it_belongs_to(events: Events, url: st
     with call("atlas"):
         events.emit(NLU_ANALYZED, {"intent": "billing_view"})
     (entry,) = await stream(url, "atlas", 1)
-    assert entry.pop(b"id").startswith(b"evt_")
-    assert orjson.loads(entry.pop(b"data")) == {"intent": "billing_view"}
+    assert entry.pop("id").startswith("evt_")
+    assert entry.pop("occurred_at").endswith("Z")
     assert entry == {
-        b"type": b"nlu.analyzed",
-        b"channel": b"facebook",
-        b"message_id": b"m1",
-        b"correlation_id": b"corr_1",
+        "type": "nlu.analyzed",
+        "tenant": "atlas",
+        "channel": "facebook",
+        "message_id": "m1",
+        "correlation_id": "corr_1",
+        "data": {"intent": "billing_view"},
     }
     assert EMITTED.labels("nlu.analyzed")._value.get() == before + 1
     async with Redis.from_url(url) as redis:
@@ -114,19 +115,16 @@ async def test_events_keep_their_order_and_outlast_a_restart(events: Events, url
         if not number % 100:
             await asyncio.sleep(0.01)
     entries = await stream(url, "atlas", 1200)
-    assert [entry[b"message_id"].decode() for entry in entries] == [f"m{number}" for number in range(1200)]
-    assert len({entry[b"id"] for entry in entries}) == 1200
+    assert [entry["message_id"] for entry in entries] == [f"m{number}" for number in range(1200)]
+    assert len({entry["id"] for entry in entries}) == 1200
 
 
 async def test_what_waits_is_written_at_the_end(url: str) -> None:
     cache = Cache.open(url)
     events = Events(cache)
-    running = asyncio.create_task(events.run())
-    await asyncio.sleep(0)
-    with call("atlas"):
-        events.emit(NLU_ANALYZED, {})
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    async with events.running():
+        with call("atlas"):
+            events.emit(NLU_ANALYZED, {})
     assert len(await stream(url, "atlas", 1)) == 1
     await cache.close()
 
@@ -140,7 +138,7 @@ async def test_a_full_buffer_drops_the_oldest(url: str, monkeypatch: pytest.Monk
             events.emit(NLU_ANALYZED, {})
     assert DROPPED._value.get() == before + 2
     await events.flush()
-    assert [entry[b"message_id"] for entry in await stream(url, "atlas", 3)] == [b"m2", b"m3", b"m4"]
+    assert [entry["message_id"] for entry in await stream(url, "atlas", 3)] == ["m2", "m3", "m4"]
     await cache.close()
 
 

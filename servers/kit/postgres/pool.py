@@ -90,10 +90,10 @@ class Postgres:
             await connection.execute(begin)
             try:
                 yield connection
+                await connection.execute("COMMIT")
             except BaseException:
                 await _roll_back(connection)
                 raise
-            await connection.execute("COMMIT")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

@@ -14,7 +14,7 @@ machine, in every process, in every version. `FEATURES_VERSION` changes when the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -59,7 +59,21 @@ class _Marks(NamedTuple):
 
 
 def encode(texts: Sequence[str]) -> NDArray[np.int32]:
-    """Ids of the features of each text: shape (len(texts), width), padded with 0, width one of `WIDTHS`."""
+    """Ids of the features of each text: shape (len(texts), width), padded with 0, width one of `WIDTHS`. Read-only.
+
+    A message is encoded for the reader and again for the look-up: single texts are kept for a moment.
+    """
+    return _encode_one(texts[0]) if len(texts) == 1 else _encode(texts)
+
+
+@lru_cache(maxsize=256)
+def _encode_one(text: str) -> NDArray[np.int32]:
+    ids = _encode([text])
+    ids.flags.writeable = False
+    return ids
+
+
+def _encode(texts: Sequence[str]) -> NDArray[np.int32]:
     written = [f" {normalise(text)} " for text in texts]
     heard = [spell_sounds(text) for text in written]
     codes = np.frombuffer("".join((*written, *heard, "      ")).encode("utf-32-le"), np.uint32)
