@@ -4,7 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench train gen lock fmt clean
 
-PYTHON ?= python3
+PYTHON ?= $(shell scripts/python.sh)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1

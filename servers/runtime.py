@@ -93,6 +93,7 @@ async def running(
         # What is there by now stays: the collector need not look through it again and again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000)
         stack.callback(gc.unfreeze)
         with told(settings.home, state):
             yield Running(platform, http_port, server.port)

@@ -11,29 +11,38 @@ from torch.nn import functional
 from servers.kit.text.features import SPACE
 
 
-class Encoder(nn.Module):
-    """Ids of features (n, width), 0 for padding → vectors (n, size).
+class Bag(nn.Module):
+    """Ids of features → the sum of their rows, brought to unit length: (n, size).
 
-    A feature's row in the table says how much it counts as well as what it means: rows are summed, and the sum is
-    brought to unit length. Rows of features that training never saw stay zero, so they add no noise.
+    A feature's row says how much it counts as well as what it means. Rows of features that training never saw stay
+    zero, so they add no noise.
     """
 
-    def __init__(self, size: int, hidden: int, seen: NDArray[np.float32]) -> None:
+    def __init__(self, size: int, seen: NDArray[np.float32]) -> None:
         """`seen` (SPACE + 1) scales the first values of each row: the feature's idf, 0 where it was never seen."""
         super().__init__()
         self.table = nn.Parameter(torch.randn(SPACE + 1, size) * torch.from_numpy(seen)[:, None] / size**0.5)
-        self.inner = nn.Linear(size, hidden)
-        self.outer = nn.Linear(hidden, size)
         self.size = size
 
-    def pool(self, ids: Tensor, offsets: Tensor) -> Tensor:
-        """Sum of the rows of each bag, at unit length times the square root of the size."""
+    def forward(self, ids: Tensor, offsets: Tensor) -> Tensor:
+        """Vectors of the bags that begin at `offsets` of the flat `ids`, of length sqrt(size)."""
         pooled = functional.embedding_bag(ids, self.table, offsets, mode="sum")
         return functional.normalize(pooled, eps=1e-6) * self.size**0.5
 
+
+class Encoder(nn.Module):
+    """A bag and one residual layer: ids → vectors (n, size)."""
+
+    def __init__(self, size: int, hidden: int, seen: NDArray[np.float32]) -> None:
+        """See Bag."""
+        super().__init__()
+        self.bag = Bag(size, seen)
+        self.inner = nn.Linear(size, hidden)
+        self.outer = nn.Linear(hidden, size)
+
     def forward(self, ids: Tensor, offsets: Tensor, dropout: float = 0.0) -> Tensor:
-        """Vectors of the bags that begin at `offsets` of the flat `ids`."""
-        pooled = functional.dropout(self.pool(ids, offsets), dropout, self.training)
+        """Vectors of the bags; `dropout` is that of values, in training."""
+        pooled = functional.dropout(self.bag(ids, offsets), dropout, self.training)
         inner = functional.dropout(functional.relu(self.inner(pooled)), dropout, self.training)
         return pooled + self.outer(inner)
 

@@ -1,4 +1,6 @@
-"""Trains `model_repository/nlu`: language, intent, sentiment and urgency from one encoder.
+"""Trains `model_repository/nlu`: intent, sentiment and urgency from one encoder, language from a small bag of its own.
+
+The encoder learns to see through languages, which is why the language is read elsewhere.
 
     python -m training.nlu                 # held-out figures first, then the model on all sentences
 
@@ -32,28 +34,29 @@ from training.corpus import (
     read_lexicon,
     read_reviews,
 )
-from training.encoder import Encoder, bags, inverse_document_frequency
+from training.encoder import Bag, Encoder, bags, inverse_document_frequency
 from training.onnx_graph import Graph, write_config
 from training.pairs import Pairs, agreement
 from training.phrasebook import Phrasebook
 from training.variants import Variants
 
 FOLDER = Path(__file__).parents[1] / "model_repository" / "nlu"
-SIZE, HIDDEN = 64, 128
+SIZE, HIDDEN, LANGUAGE_SIZE = 64, 128, 8
 EPOCHS, BATCH, RATE = 15, 256, 3e-3
 KEPT_FEATURES, DROPOUT, SMOOTHING = 0.7, 0.3, 0.1
 PHRASEBOOK_SENTENCES = 3000  # an epoch
-TASK_WEIGHTS = {"language": 0.2, "intent": 1.0, "sentiment": 0.3, "urgency": 0.3}
-PAIR_WEIGHT = 0.3
+TASK_WEIGHTS = {"language": 1.0, "intent": 1.0, "sentiment": 0.3, "urgency": 0.3}
+PAIR_WEIGHT = 0.5
 _UNKNOWN = -100  # what cross entropy leaves out
 _FIELDS = {"language": 2, "intent": 1, "sentiment": 3, "urgency": 4}  # position in Example
 
 
 @dataclass(slots=True)
 class Model:
-    """An encoder with a head for each task; `temperature` divides the intent logits."""
+    """An encoder and a bag for the language, with a head for each task; `temperature` divides the intent logits."""
 
     encoder: Encoder
+    language: Bag
     heads: nn.ModuleDict
     labels: dict[str, tuple[str, ...]]
     temperature: float = field(default=1.0)
@@ -62,8 +65,13 @@ class Model:
         """Logits of each task, (len(texts), labels)."""
         self.encoder.eval()
         with torch.no_grad():
-            vectors = self.encoder(*bags(encode(texts)))
-            return {task: head(vectors) for task, head in self.heads.items()}
+            return self.forward(*bags(encode(texts)))
+
+    def forward(self, ids: Tensor, offsets: Tensor, dropout: float = 0.0) -> dict[str, Tensor]:
+        """Logits of each task for bags of features."""
+        vectors = self.encoder(ids, offsets, dropout)
+        own = {"language": self.language(ids, offsets)}
+        return {task: head(own.get(task, vectors)) for task, head in self.heads.items()}
 
     def probabilities(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """Probabilities of each task, those of the intents calibrated."""
@@ -86,10 +94,13 @@ def train(
     random = np.random.default_rng(seed)
     variants = Variants(seed, read_lexicon())
     phrasebook, pairs = Phrasebook(seed), Pairs(seed)
-    sample = _epoch(examples, variants, phrasebook, labels)[0]
-    encoder = Encoder(SIZE, HIDDEN, inverse_document_frequency(sample))
-    heads = nn.ModuleDict({task: nn.Linear(SIZE, len(names)) for task, names in labels.items()})
-    optimiser = torch.optim.Adam([*encoder.parameters(), *heads.parameters()], lr=RATE, fused=True)
+    seen = inverse_document_frequency(_epoch(examples, variants, phrasebook, labels)[0])
+    sizes = {task: LANGUAGE_SIZE if task == "language" else SIZE for task in labels}
+    heads = nn.ModuleDict({task: nn.Linear(sizes[task], len(names)) for task, names in labels.items()})
+    model = Model(Encoder(SIZE, HIDDEN, seen), Bag(LANGUAGE_SIZE, seen), heads, labels)
+    encoder = model.encoder
+    parameters = [*encoder.parameters(), *model.language.parameters(), *heads.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=RATE, fused=True)
     encoder.train()
     for epoch in range(epochs):
         ids, targets = _epoch(examples, variants, phrasebook, labels)
@@ -97,21 +108,17 @@ def train(
         for step, batch in enumerate(batches):
             for group in optimiser.param_groups:
                 group["lr"] = RATE * (1 - (epoch + step / len(batches)) / epochs)
-            vectors = encoder(*bags(ids[batch], KEPT_FEATURES, random), dropout=DROPOUT)
-            loss = torch.stack(
-                [
-                    weight * _loss(heads[task](vectors), targets[task][batch], task)
-                    for task, weight in TASK_WEIGHTS.items()
-                ]
-            ).sum()
+            logits = model.forward(*bags(ids[batch], KEPT_FEATURES, random), DROPOUT)
+            losses = [weight * _loss(logits[task], targets[task][batch], task) for task, weight in TASK_WEIGHTS.items()]
             left, right = pairs.draw(BATCH, variants)
-            both = encoder(*bags(encode([*left, *right]), KEPT_FEATURES, random), dropout=DROPOUT)
-            loss = loss + PAIR_WEIGHT * agreement(*functional.normalize(both).split(len(left)))
+            both = functional.normalize(encoder(*bags(encode([*left, *right]), KEPT_FEATURES, random), DROPOUT))
+            losses.append(PAIR_WEIGHT * agreement(*both.split(len(left))))
+            loss = torch.stack(losses).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
         print(f"  epoch {epoch + 1}/{epochs}, loss {loss.item():.3f}", flush=True)
-    return Model(encoder, heads, labels)
+    return model
 
 
 def _epoch(
@@ -149,9 +156,10 @@ def export(model: Model, folder: Path = FOLDER) -> None:
     """Writes the model, its configuration and its labels."""
     graph = Graph()
     vectors = graph.encode(model.encoder)
+    own = {"language": graph.pool(model.language)}
     for task, names in model.labels.items():
         scale = 1 / model.temperature if task == "intent" else 1.0
-        graph.add("Softmax", graph.linear(vectors, model.heads[task], scale=scale), name=task, axis=1)
+        graph.add("Softmax", graph.linear(own.get(task, vectors), model.heads[task], scale=scale), name=task, axis=1)
         graph.output(task, len(names))
     file = graph.save(folder)
     write_config(folder, {task: len(names) for task, names in model.labels.items()})

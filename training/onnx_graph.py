@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from training.encoder import Encoder
+from training.encoder import Bag, Encoder
 
 OPSET = 17
 _IR_VERSION = 8
@@ -46,14 +46,18 @@ class Graph:
         length = self.add("ReduceL2", vectors, axes=[1], keepdims=1)
         return self.add("Div", vectors, self.add("Max", length, self.constant(np.float32([1e-6]))), name=name)
 
-    def encode(self, encoder: Encoder) -> str:
-        """The encoder: (n, size)."""
-        table = _array(encoder.table)
+    def pool(self, bag: Bag) -> str:
+        """The bag: (n, size)."""
+        table = _array(bag.table)
         quantised = np.rint(table * (127 / np.abs(table).max())).astype(np.int8)
         quantised[0] = 0  # padding
         rows = self.add("Cast", self.add("Gather", self.constant(quantised), "ids"), to=TensorProto.FLOAT)
         total = self.add("ReduceSum", rows, self.constant(np.int64([1])), keepdims=0)
-        pooled = self.add("Mul", self.unit(total), self.constant(np.float32([encoder.size**0.5])))
+        return self.add("Mul", self.unit(total), self.constant(np.float32([bag.size**0.5])))
+
+    def encode(self, encoder: Encoder) -> str:
+        """The encoder: (n, size)."""
+        pooled = self.pool(encoder.bag)
         inner = self.add("Relu", self.linear(pooled, encoder.inner))
         return self.add("Add", pooled, self.linear(inner, encoder.outer))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TypeAlias, cast
 
 from salambot.llm.v1 import llm_pb2, llm_service_pb2, llm_service_pb2_grpc
 from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
@@ -23,8 +23,9 @@ from servers.orchestrator import routing
 from servers.orchestrator.privacy import EXTRACTIVE, Privacy
 from servers.orchestrator.store import Duplicate, Known, NewTurn, Store
 
-Event = orchestrator_service_pb2.MessageEvent
-PASSAGES = 5
+Step: TypeAlias = nlu_pb2.Analysis | orchestrator_service_pb2.CitationList | str | orchestrator_pb2.Reply
+"""What was read, what was found, a piece of the reply's text, the reply."""
+PASSAGES = 3
 """How many passages are looked up for a reply."""
 
 
@@ -55,9 +56,7 @@ class Pipeline:
         self._store = store
         self._privacy = privacy
 
-    async def answer(
-        self, data: orchestrator_pb2.MessageInput, *, stream: bool
-    ) -> AsyncGenerator[orchestrator_service_pb2.MessageEvent]:
+    async def answer(self, data: orchestrator_pb2.MessageInput, *, stream: bool) -> AsyncGenerator[Step]:
         """The steps of an answer, the stored reply last; with `stream` the text comes piece by piece too.
 
         Raises UpstreamError when the message cannot be read or stored: nothing is half-written.
@@ -65,18 +64,18 @@ class Pipeline:
         work = self._work(data)
         known, analysis = await self._load_and_read(work)
         if known.reply is not None:
-            yield Event(reply=_repeated(known.reply))
+            yield _repeated(known.reply)
             return
         _take_over(work.reply, analysis)
-        yield Event(analysis=analysis)
+        yield analysis
         prompt = self._prompt(work, analysis, known)
         await self._look_up(work, analysis, prompt)
         if work.reply.citations:
-            yield Event(citations=orchestrator_service_pb2.CitationList(citations=work.reply.citations))
+            yield orchestrator_service_pb2.CitationList(citations=work.reply.citations)
         async with aclosing(self._write(work, prompt, stream=stream)) as deltas:
             async for delta in deltas:
-                yield Event(delta=delta)
-        yield Event(reply=await self._stored(work, analysis, known))
+                yield delta
+        yield await self._stored(work, analysis, known)
 
     def _work(self, data: orchestrator_pb2.MessageInput) -> Work:
         call = current()

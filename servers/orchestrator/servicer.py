@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 
+from salambot.nlu.v1 import nlu_pb2
 from salambot.orchestrator.v1 import orchestrator_pb2, orchestrator_service_pb2, orchestrator_service_pb2_grpc
 
 from servers.kit import paging
@@ -12,7 +13,7 @@ from servers.kit.call import current
 from servers.kit.errors import InvalidInput, Violation
 from servers.kit.platform import Platform
 from servers.orchestrator import retention
-from servers.orchestrator.pipeline import Pipeline
+from servers.orchestrator.pipeline import Pipeline, Step
 from servers.orchestrator.privacy import Privacy
 from servers.orchestrator.resources import conversation_of, turn_of
 from servers.orchestrator.retention import Retention
@@ -33,21 +34,20 @@ class OrchestratorService(orchestrator_service_pb2_grpc.OrchestratorServiceServi
     async def SendMessage(self, request: _pb.SendMessageRequest, context: object) -> _pb.SendMessageResponse:
         """See the contract."""
         _check(request.data)
-        reply = orchestrator_pb2.Reply()
-        async with aclosing(self._pipeline.answer(request.data, stream=False)) as events:
-            async for event in events:
-                if event.HasField("reply"):
-                    reply = event.reply
-        return _pb.SendMessageResponse(data=reply)
+        async with aclosing(self._pipeline.answer(request.data, stream=False)) as steps:
+            async for step in steps:
+                if isinstance(step, orchestrator_pb2.Reply):
+                    return _pb.SendMessageResponse(data=step)
+        raise AssertionError("an answer ended without its reply")
 
     async def StreamMessage(
         self, request: _pb.StreamMessageRequest, context: object
     ) -> AsyncIterator[_pb.StreamMessageResponse]:
         """See the contract."""
         _check(request.data)
-        async with aclosing(self._pipeline.answer(request.data, stream=True)) as events:
-            async for event in events:
-                yield _pb.StreamMessageResponse(data=event)
+        async with aclosing(self._pipeline.answer(request.data, stream=True)) as steps:
+            async for step in steps:
+                yield _pb.StreamMessageResponse(data=_event_of(step))
 
     async def ListConversations(
         self, request: _pb.ListConversationsRequest, context: object
@@ -74,6 +74,18 @@ class OrchestratorService(orchestrator_service_pb2_grpc.OrchestratorServiceServi
         return _pb.ListTurnsResponse(
             data=_pb.ListTurnsOutput(turns=[turn_of(row) for row in rows[:size]], next_page_token=token)
         )
+
+
+def _event_of(step: Step) -> _pb.MessageEvent:
+    match step:
+        case str():
+            return _pb.MessageEvent(delta=step)
+        case nlu_pb2.Analysis():
+            return _pb.MessageEvent(analysis=step)
+        case _pb.CitationList():
+            return _pb.MessageEvent(citations=step)
+        case _:
+            return _pb.MessageEvent(reply=step)
 
 
 def _check(data: orchestrator_pb2.MessageInput) -> None:
