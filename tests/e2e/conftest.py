@@ -64,7 +64,8 @@ class Installation:
         raise AssertionError(f"no {program} runs here")
 
     def kill(self, program: str) -> None:
-        os.kill(self.pid(program), signal.SIGKILL)
+        """Kills a service with all its processes: each embedded one leads a session of its own."""
+        os.killpg(self.pid(program), signal.SIGKILL)
 
 
 def message(text: str, *, tenant: str = "demo", channel: str = "facebook", **data: Any) -> dict[str, Any]:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 
-import httpx
 import pytest
 
 from tests.e2e.conftest import Installation, message
@@ -50,12 +47,21 @@ async def test_without_redis_messages_are_answered(salambot: Installation) -> No
 
 
 async def test_a_message_that_cannot_be_stored_is_not_answered(salambot: Installation) -> None:
-    asked = message("Comment payer ma facture ?")
-    os.kill(salambot.pid("postgres"), signal.SIGKILL)
-    refused: httpx.Response = await salambot.post("/v1/messages", asked)
-    assert refused.status_code == 502, refused.text
-    assert refused.json()["error"]["code"] == "upstream_error"
+    """Messages sent while Postgres dies are answered and stored, or refused and not: each can be sent again."""
+    asked = [message("Comment payer ma facture ?") for _ in range(24)]
+    sending = [asyncio.create_task(salambot.post("/v1/messages", body)) for body in asked]
+    await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+    salambot.kill("postgres")
+    first = await asyncio.gather(*sending)
+    refused = [response for response in first if response.status_code != 200]
+    assert refused
+    for response in refused:
+        assert response.status_code == 502, response.text
+        assert response.json()["error"]["code"] == "upstream_error"
     await _well_again(salambot)
-    answered = await salambot.post("/v1/messages", asked)
-    assert answered.status_code == 200
-    assert answered.json()["data"]["duplicate"] is False
+    for body, response in zip(asked, first, strict=True):
+        again = await salambot.post("/v1/messages", body)
+        assert again.status_code == 200, again.text
+        if response.status_code == 200:
+            assert again.json()["data"]["duplicate"] is True
+            assert again.json()["data"]["turn_id"] == response.json()["data"]["turn_id"]

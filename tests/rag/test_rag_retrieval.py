@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 from rag_client import Client
 from salambot.common.v1 import envelope_pb2, options_pb2
 from salambot.rag.v1 import rag_pb2
 
 from servers.kit.errors import InvalidInput
+from servers.kit.events import FIELD
 from servers.kit.platform import Platform
 
 BILL = "## Voir ma facture {#voir-facture}\nOuvrez l'application puis touchez Mes factures."
@@ -128,6 +130,7 @@ async def test_what_was_found_is_told_as_an_event(client: Client, platform: Plat
     await client.retrieve("facture")
     await platform.events.flush()
     entries = await platform.cache.redis.xrange(f"salam:{client.tenant}:events")
-    assert [fields[b"type"] for _, fields in entries] == [b"rag.retrieved"]
-    assert b'"count":1' in entries[0][1][b"data"]
-    assert b"facture" not in entries[0][1][b"data"]
+    (event,) = (orjson.loads(fields[FIELD.encode()]) for _, fields in entries)
+    assert event["type"] == "rag.retrieved"
+    assert event["data"]["count"] == 1
+    assert "facture" not in str(event)

@@ -27,6 +27,7 @@ _OUT_OF_REACH = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what asyncpg says when a server dies in the middle of its answer
 )
 
 log = structlog.get_logger(__name__)
@@ -99,7 +100,11 @@ class Postgres:
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.acquire() as connection:
-                yield connection
+                try:
+                    yield connection
+                except _OUT_OF_REACH:
+                    connection.terminate()  # whatever state it is in, nobody is to have it after us
+                    raise
         except _OUT_OF_REACH as error:
             log.warning("Postgres is out of reach", error=type(error).__name__)
             raise UpstreamError("the database is out of reach; try again later") from error
