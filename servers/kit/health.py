@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from servers.kit.errors import NotFound
+from servers.kit.errors import NotFound, SalamError
 
 log = structlog.get_logger(__name__)
 
@@ -118,6 +118,9 @@ class Health(health_pb2_grpc.HealthServicer):
                 await check()
         except TimeoutError:
             return f"no answer within {LIMIT_S:g} s"
-        except Exception as error:  # whatever a driver raises, the dependency does not answer
-            return str(error) or type(error).__name__
+        except SalamError as error:
+            return error.message
+        except Exception as error:  # whatever a driver raises, the dependency does not answer; what it says stays here
+            log.debug("check failed", exc_info=error)
+            return f"no answer ({type(error).__name__})"
         return ""

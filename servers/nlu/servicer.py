@@ -51,4 +51,6 @@ class NLUService(nlu_service_pb2_grpc.NLUServiceServicer):
 async def open_servicer(platform: Platform) -> AsyncIterator[NLUService]:
     """The servicer; raises OSError or ValueError when the model's labels cannot be read."""
     labels = read_labels(platform.settings.models / "nlu" / "labels.json")
-    yield NLUService(platform, Reader(platform.inference, labels), Policies(platform.tenants, platform.secret))
+    reader = Reader(platform.inference, labels)
+    await reader.read([nlu_pb2.AnalyzeInput(text="salam")])  # warm: the first customer does not wait for first calls
+    yield NLUService(platform, reader, Policies(platform.tenants, platform.secret))

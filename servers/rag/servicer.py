@@ -9,16 +9,14 @@ from contextlib import asynccontextmanager
 from salambot.common.v1 import envelope_pb2, event_pb2, options_pb2
 from salambot.rag.v1 import rag_service_pb2, rag_service_pb2_grpc
 
+from servers.kit import paging
 from servers.kit.call import Call, current
 from servers.kit.events import Events
 from servers.kit.platform import Platform
 from servers.rag.embedding import Embedder
 from servers.rag.knowledge import Knowledge
-from servers.rag.paging import document_of, token_after
 from servers.rag.retrieval import Retriever
 from servers.rag.store import Store
-
-DEFAULT_PAGE = 50
 
 _STAFF_CHANNELS = (envelope_pb2.CHANNEL_ADMIN, envelope_pb2.CHANNEL_CHROME, envelope_pb2.CHANNEL_SYSTEM)
 
@@ -64,9 +62,9 @@ class RAGService(rag_service_pb2_grpc.RAGServiceServicer):
         self, request: rag_service_pb2.ListDocumentsRequest, context: object
     ) -> rag_service_pb2.ListDocumentsResponse:
         """See the contract."""
-        size = request.data.page_size or DEFAULT_PAGE
-        documents = await self._store.page(current().tenant, document_of(request.data.page_token), size + 1)
-        token = token_after(documents[size - 1].id) if len(documents) > size else ""
+        size = paging.size(request.data.page_size)
+        documents = await self._store.page(current().tenant, paging.key(request.data.page_token), size + 1)
+        token = paging.token(documents[size - 1].id) if len(documents) > size else ""
         return rag_service_pb2.ListDocumentsResponse(
             data=rag_service_pb2.ListDocumentsOutput(documents=documents[:size], next_page_token=token)
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -44,11 +45,12 @@ def show(results: list[Result]) -> None:
         ratio = f"{result.ratio:.2f}" if result.ratio is not None else ""
         well = {True: "[green]✓[/]", False: "[red]✗[/]"}[result.ok]
         table.add_row(result.name, f"{result.value:g} {result.unit}", result.against, against, ratio, result.goal, well)
-    Console().print(table)
+    Console(width=max(120, Console().width)).print(table)
 
 
 def main() -> None:
     """Entry point of `python -m tests.bench [NAME…]`."""
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # for the servers it starts
     names = sys.argv[1:] or list(BENCHMARKS)
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:

@@ -23,6 +23,7 @@ from tests.bench.processes import serving
 from tests.bench.result import Result
 
 CONCURRENCY, REQUESTS, ROUNDS = 16, 3000, 3
+TRITON = Path(__file__).parents[2] / ".salambot" / "triton" / "venv"  # shared with the tests: 300 MB
 CORPUS = Path(__file__).parents[2] / "training" / "corpora" / "intents"
 BASELINE = 310  # messages/s of a LangGraph service on such a machine, without storing
 
@@ -68,7 +69,7 @@ def _bodies() -> list[str]:
 
 
 async def _main() -> None:
-    settings = read_settings(http_port=0, grpc_port=0, log_level="error")
+    settings = read_settings(http_port=0, grpc_port=0, log_level="error", triton_venv=TRITON)
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with running(settings, COMPONENTS, gateway=True, grpc=True, progress=silent) as process:

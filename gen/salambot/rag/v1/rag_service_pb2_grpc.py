@@ -79,7 +79,8 @@ class RAGServiceServicer:
         """PutDocument stores a document and makes its passages searchable, all at once: a reader sees the old passages or
         the new ones, never half of each. The same content again changes nothing. At most 30 s.
 
-        Errors: invalid_input (a document without text), upstream_error, timeout.
+        Errors: invalid_input (a document without text, or of more than 5,000 passages; an attribute named `category`,
+        `language`, `audience` or `document`), upstream_error, timeout.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,8 @@ class RAGServiceStub:
     """PutDocument stores a document and makes its passages searchable, all at once: a reader sees the old passages or
     the new ones, never half of each. The same content again changes nothing. At most 30 s.
 
-    Errors: invalid_input (a document without text), upstream_error, timeout.
+    Errors: invalid_input (a document without text, or of more than 5,000 passages; an attribute named `category`,
+    `language`, `audience` or `document`), upstream_error, timeout.
     """
     GetDocument: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.GetDocumentRequest, _rag_service_pb2.GetDocumentResponse]
     """GetDocument returns one document. At most 3 s.
@@ -74,7 +75,8 @@ class RAGServiceAsyncStub(RAGServiceStub):
     """PutDocument stores a document and makes its passages searchable, all at once: a reader sees the old passages or
     the new ones, never half of each. The same content again changes nothing. At most 30 s.
 
-    Errors: invalid_input (a document without text), upstream_error, timeout.
+    Errors: invalid_input (a document without text, or of more than 5,000 passages; an attribute named `category`,
+    `language`, `audience` or `document`), upstream_error, timeout.
     """
     GetDocument: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.GetDocumentRequest, _rag_service_pb2.GetDocumentResponse]  # type: ignore[assignment]
     """GetDocument returns one document. At most 3 s.
@@ -115,7 +117,8 @@ class RAGServiceServicer(metaclass=_abc_1.ABCMeta):
         """PutDocument stores a document and makes its passages searchable, all at once: a reader sees the old passages or
         the new ones, never half of each. The same content again changes nothing. At most 30 s.
 
-        Errors: invalid_input (a document without text), upstream_error, timeout.
+        Errors: invalid_input (a document without text, or of more than 5,000 passages; an attribute named `category`,
+        `language`, `audience` or `document`), upstream_error, timeout.
         """
 
     @_abc_1.abstractmethod
