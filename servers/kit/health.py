@@ -90,12 +90,12 @@ class Health(health_pb2_grpc.HealthServicer):
         """The state of one service, then every change of it; ends when this process drains, which it tells first."""
         last: int | None = None
         while True:
-            changed = self._changed
+            changed, draining = self._changed, self._draining  # as they are now: a reader may take its time
             status = self._status(request.service)
             if status != last:
                 last = status
                 yield HealthCheckResponse(status=status)
-            if self._draining:
+            if draining:
                 return  # a stream that stays open would hold up the drain
             await changed.wait()
 
