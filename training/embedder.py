@@ -31,7 +31,7 @@ from training.variants import Variants
 FOLDER = Path(__file__).parents[1] / "model_repository" / "embedder"
 SEMANTIC, LEXICAL = 128, 128  # dimensions of the two parts
 SIZE, HIDDEN = 64, 128
-LEXICAL_WEIGHT = 0.3
+LEXICAL_WEIGHT = 0.15
 EPOCHS, BATCH, RATE = 12, 256, 2e-3
 KEPT_FEATURES, DROPOUT = 0.7, 0.2
 SENTENCE_TEMPERATURE = 0.1

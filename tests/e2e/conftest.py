@@ -52,14 +52,15 @@ class Installation:
         return body["data"]  # type: ignore[no-any-return]
 
     def pid(self, program: str) -> int:
-        """The process id of an embedded service of this installation: the child that runs it."""
+        """The process id of an embedded service of this installation: our child that runs it from its home."""
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 running = (folder / "exe").readlink().name
+                mine = str(self.home) in (folder / "cmdline").read_bytes().decode(errors="replace")
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, ValueError):
                 continue
-            if parent == os.getpid() and running == program:
+            if parent == os.getpid() and running == program and mine:
                 return int(folder.name)
         raise AssertionError(f"no {program} runs here")
 
