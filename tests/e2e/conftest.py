@@ -56,11 +56,11 @@ class Installation:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 running = (folder / "exe").readlink().name
-                mine = str(self.home) in (folder / "cmdline").read_bytes().decode(errors="replace")
+                places = (folder / "cmdline").read_bytes().decode(errors="replace"), str((folder / "cwd").readlink())
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, ValueError):
                 continue
-            if parent == os.getpid() and running == program and mine:
+            if parent == os.getpid() and running == program and str(self.home) in "".join(places):
                 return int(folder.name)
         raise AssertionError(f"no {program} runs here")
 
