@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servers.kit.errors import SalamError
+from servers.kit.errors import SalamError, Timeout
+from servers.kit.inference.deadline import seconds_left
 from servers.kit.inference.interfaces import Inference, Tensor
 
 MOST_ROWS = 64
@@ -50,6 +51,7 @@ class Coalescing:
     async def infer(self, model: str, inputs: Mapping[str, Tensor], outputs: Sequence[str]) -> dict[str, Tensor]:
         """See Inference."""
         kind = (model, *outputs, *((name, value.dtype, value.shape[1:]) for name, value in inputs.items()))
+        left = seconds_left()
         lane = self._lanes.get(kind)
         if lane is None:
             lane = self._lanes[kind] = _Lane(model, outputs)
@@ -59,7 +61,11 @@ class Coalescing:
         if not lane.flying and len(lane.waiting) == 1:
             # At the end of this turn of the loop: what the same turn brings goes along.
             loop.call_soon(self._depart, lane)
-        return await waiting.answer
+        try:
+            async with asyncio.timeout(left):
+                return await waiting.answer
+        except TimeoutError:
+            raise Timeout(f"model {model} did not answer in time") from None
 
     async def ready(self, model: str) -> bool:
         """See Inference."""

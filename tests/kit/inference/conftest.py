@@ -6,6 +6,7 @@ import pytest
 
 from servers.kit.embedded.progress import silent
 from servers.kit.embedded.triton import open_triton
+from servers.kit.inference.coalescing import Coalescing
 from servers.kit.inference.onnx import OnnxInference
 from servers.kit.inference.triton import TritonInference
 from servers.kit.settings import read_settings
@@ -25,11 +26,14 @@ async def triton_url(tmp_path_factory, triton_venv):
         yield url
 
 
-@pytest.fixture(params=["triton", "onnx"])
+@pytest.fixture(params=["triton", "coalescing", "onnx"])
 async def inference(request, triton_url):
-    if request.param == "triton":
-        adapter = TritonInference(triton_url)
-    else:
-        adapter = await OnnxInference.open(MODELS)
+    match request.param:
+        case "triton":
+            adapter = TritonInference(triton_url)
+        case "coalescing":
+            adapter = Coalescing(TritonInference(triton_url))
+        case _:
+            adapter = await OnnxInference.open(MODELS)
     yield adapter
     await adapter.close()
