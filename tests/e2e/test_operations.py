@@ -9,6 +9,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from servers.kit.events import FIELD
 from servers.registry import COMPONENTS
+from tests.awaiting import until
 from tests.e2e.conftest import Installation, message
 
 pytestmark = pytest.mark.xdist_group("e2e")
@@ -25,8 +26,12 @@ async def test_reflection_lists_every_service(salambot: Installation) -> None:
 
 async def test_health_tells_what_is_built_and_serving(salambot: Installation) -> None:
     stub = health_pb2_grpc.HealthStub(salambot.grpc)
-    whole = await stub.Check(health_pb2.HealthCheckRequest())
-    assert whole.status == health_pb2.HealthCheckResponse.SERVING
+
+    async def well() -> bool:
+        reply = await stub.Check(health_pb2.HealthCheckRequest())
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    await until(well)  # other tests kill what stands behind it
     for component in COMPONENTS:
         reply = await stub.Check(health_pb2.HealthCheckRequest(service=component.full_name))
         assert (reply.status == health_pb2.HealthCheckResponse.SERVING) == component.built, component.name
