@@ -145,8 +145,11 @@ class Pipeline:
             prompt.scores.append(found.scores[index])
             prompt.languages.append(found.languages[index])
             work.reply.citations.append(found.citations[index])
-        if not kept:
-            _say(work, prompt, routing.OUT_OF_SCOPE if analysis.intent == routing.OUT_OF_SCOPE else routing.NO_ANSWER)
+        if not kept and analysis.intent == routing.OUT_OF_SCOPE:
+            _say(work, prompt, routing.OUT_OF_SCOPE)
+            work.reply.route = orchestrator_pb2.ROUTE_SMALL_TALK  # nothing a person of the business could help with
+        elif not kept:
+            _say(work, prompt, routing.NO_ANSWER)
 
     async def _write(self, work: Work, prompt: llm_pb2.GenerateInput, *, stream: bool) -> AsyncGenerator[str]:
         began = time.perf_counter()

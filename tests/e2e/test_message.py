@@ -127,6 +127,7 @@ async def test_what_is_not_known_is_said_so(salambot: Installation) -> None:
     data = await salambot.say("Quel est le score du match Raja Wydad hier soir ?")
     assert data["citations"] == []
     assert data["reply_language"] == "fr"
+    assert data["route"] == "small_talk"
 
 
 async def test_a_message_sent_again_is_answered_once(salambot: Installation) -> None:

@@ -62,21 +62,21 @@ async def test_small_talk_looks_nothing_up(orchestrator: Orchestrator, intent: s
 
 
 @pytest.mark.parametrize(
-    ("intent", "passages", "said"),
+    ("intent", "passages", "said", "route"),
     [
-        ("human_agent", [], "conseiller. Il reprendra"),
-        ("billing_view", [], "pas trouvé"),
-        ("billing_view", [("Autre chose.", 0.49)], "pas trouvé"),
-        ("out_of_scope", [("Autre chose.", 0.2)], "nos produits et services"),
+        ("human_agent", [], "conseiller. Il reprendra", orchestrator_pb2.ROUTE_PERSON),
+        ("billing_view", [], "pas trouvé", orchestrator_pb2.ROUTE_PERSON),
+        ("billing_view", [("Autre chose.", 0.49)], "pas trouvé", orchestrator_pb2.ROUTE_PERSON),
+        ("out_of_scope", [("Autre chose.", 0.2)], "nos produits et services", orchestrator_pb2.ROUTE_SMALL_TALK),
     ],
 )
 async def test_where_nothing_stands_behind_it_nothing_is_made_up(
-    orchestrator: Orchestrator, intent: str, passages: list[tuple[str, float]], said: str
+    orchestrator: Orchestrator, intent: str, passages: list[tuple[str, float]], said: str, route: int
 ) -> None:
     orchestrator.nlu.analysis.intent, orchestrator.rag.passages = intent, passages
     reply = await orchestrator.send()
     assert said in reply.reply_text
-    assert (reply.route, reply.model_used) == (orchestrator_pb2.ROUTE_PERSON, "extractive")
+    assert (reply.route, reply.model_used) == (route, "extractive")
     assert not reply.citations
 
 
