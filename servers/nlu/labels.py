@@ -10,6 +10,13 @@ from salambot.common.v1 import envelope_pb2
 
 from servers.kit.text.features import FEATURES_VERSION
 
+_BY_LOCALE = {
+    "ar": envelope_pb2.LANGUAGE_AR,
+    "ary": envelope_pb2.LANGUAGE_DARIJA_ARABIC,
+    "en": envelope_pb2.LANGUAGE_EN,
+    "fr": envelope_pb2.LANGUAGE_FR,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Labels:
@@ -39,6 +46,11 @@ def read_labels(file: Path) -> Labels:
 def language_of(word: str) -> envelope_pb2.Language.ValueType:
     """`darija_arabizi` → LANGUAGE_DARIJA_ARABIZI."""
     return envelope_pb2.Language.Value(f"LANGUAGE_{word.upper()}")
+
+
+def language_of_locale(locale: str) -> envelope_pb2.Language.ValueType:
+    """`ar-MA` → LANGUAGE_AR; French for locales of none of the five."""
+    return _BY_LOCALE.get(locale.partition("-")[0].lower(), envelope_pb2.LANGUAGE_FR)
 
 
 def sentiment_of(word: str) -> envelope_pb2.Sentiment.ValueType:

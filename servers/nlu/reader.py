@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import structlog
+from salambot.common.v1 import envelope_pb2
 from salambot.nlu.v1 import nlu_pb2
 
 from servers.kit.errors import Timeout, UpstreamError
@@ -31,6 +32,7 @@ _BATCH = 64  # the model's max_batch_size
 _PATIENCE_S = 2.0  # of the 5 s a message may take
 _ALTERNATIVES = 3
 _LEAST_ALTERNATIVE = 0.01
+_FEW = 8  # characters that tell most messages to have words
 _HINT_ODDS = 10.0  # how much a caller's word for the language weighs against the reader's
 
 
@@ -46,16 +48,23 @@ class Reader:
         self,
         messages: Sequence[nlu_pb2.AnalyzeInput],
         masking: Masking = MASK_ALL,
+        otherwise: envelope_pb2.Language.ValueType = envelope_pb2.LANGUAGE_FR,
     ) -> list[nlu_pb2.Analysis]:
-        """One analysis for each message, in order. Never fails for want of the models: rules are `degraded`."""
+        """One analysis for each message, in order. Never fails for want of the models: rules are `degraded`.
+
+        A message without words (a number, an emoji) says neither a language nor a wish: it is taken to be in the
+        language `otherwise`, with no confidence.
+        """
         texts = [message.text for message in messages]
         scores = await self._infer(texts)
         degraded = scores is None
         if scores is None:
             scores = self._rules.score(texts)
         analyses = [self._analysis(message, scores, row, masking) for row, message in enumerate(messages)]
-        for analysis in analyses:
+        for message, analysis in zip(messages, analyses, strict=True):
             analysis.degraded = degraded
+            if _is_wordless(message.text, analysis.entities):
+                _say_nothing_of(analysis, message.lang or otherwise)
         return analyses
 
     async def _infer(self, texts: Sequence[str]) -> Scores | None:
@@ -107,6 +116,25 @@ class Reader:
         weighted[self._labels.languages.index(hint)] *= _HINT_ODDS
         weighted /= weighted.sum()
         return weighted
+
+
+def _is_wordless(text: str, entities: Sequence[nlu_pb2.Entity]) -> bool:
+    if any(character.isalpha() for character in text[:_FEW]) and not entities:
+        return False
+    rest = list(text)
+    for entity in entities:
+        rest[entity.start : entity.end] = " " * (entity.end - entity.start)
+    return not any(character.isalpha() for character in rest)
+
+
+def _say_nothing_of(analysis: nlu_pb2.Analysis, language: envelope_pb2.Language.ValueType) -> None:
+    analysis.language = language
+    analysis.language_confidence = 0
+    analysis.intent = UNKNOWN
+    analysis.confidence = 0
+    analysis.sentiment = envelope_pb2.SENTIMENT_NEUTRAL
+    analysis.urgency = envelope_pb2.URGENCY_LOW
+    del analysis.alternatives[:]
 
 
 def _best(words: Sequence[str], probabilities: Probabilities) -> tuple[str, float]:

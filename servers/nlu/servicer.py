@@ -11,7 +11,7 @@ from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
 
 from servers.kit.call import current
 from servers.kit.platform import Platform
-from servers.nlu.labels import read_labels, word_of
+from servers.nlu.labels import language_of_locale, read_labels, word_of
 from servers.nlu.policy import Policies
 from servers.nlu.reader import Reader
 
@@ -37,8 +37,10 @@ class NLUService(nlu_service_pb2_grpc.NLUServiceServicer):
         return nlu_service_pb2.AnalyzeBatchResponse(data=nlu_service_pb2.AnalyzeBatchOutput(analyses=analyses))
 
     async def _read(self, messages: Sequence[nlu_pb2.AnalyzeInput]) -> list[nlu_pb2.Analysis]:
-        masking = await self._policies.of(current().tenant)
-        analyses = await self._reader.read(messages, masking)
+        call = current()
+        masking = await self._policies.of(call.tenant)
+        locale = call.envelope.locale if call.envelope is not None else ""
+        analyses = await self._reader.read(messages, masking, language_of_locale(locale))
         for analysis in analyses:
             self._events.emit(
                 event_pb2.EVENT_TYPE_NLU_ANALYZED,

@@ -126,3 +126,17 @@ async def test_whatever_is_written_is_read(reader: Reader, rules_reader: Reader,
         assert 0 <= analysis.confidence <= 1
         assert analysis.language != common.LANGUAGE_UNSPECIFIED
         assert all(text[entity.start : entity.end] for entity in analysis.entities)
+
+
+@pytest.mark.parametrize("text", ["0612345678", "driss@a.ma 0612345678", "😡😡", "???", "1234 5678", "https://shop.example/a"])
+async def test_a_message_without_words_says_nothing(reader: Reader, text: str) -> None:
+    (analysis,) = await reader.read([nlu_pb2.AnalyzeInput(text=text)], otherwise=common.LANGUAGE_AR)
+    assert (analysis.language, analysis.language_confidence) == (common.LANGUAGE_AR, 0)
+    assert (analysis.intent, analysis.confidence) == (UNKNOWN, 0)
+    assert analysis.sentiment == common.SENTIMENT_NEUTRAL
+
+
+async def test_a_word_beside_a_number_is_read(reader: Reader) -> None:
+    (analysis,) = await read(reader, "0612345678 chokran")
+    assert analysis.language == common.LANGUAGE_DARIJA_ARABIZI
+    assert analysis.intent == "thanks"
