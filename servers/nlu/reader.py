@@ -55,12 +55,17 @@ class Reader:
         A message without words (a number, an emoji) says neither a language nor a wish: it is taken to be in the
         language `otherwise`, with no confidence.
         """
-        texts = [message.text for message in messages]
+        personal = [personal_data.find(message.text) for message in messages]
+        # A customer's number or address says nothing of the language or the wish, and its digits look like Arabizi.
+        texts = [_without(message.text, findings) for message, findings in zip(messages, personal, strict=True)]
         scores = await self._infer(texts)
         degraded = scores is None
         if scores is None:
             scores = self._rules.score(texts)
-        analyses = [self._analysis(message, scores, row, masking) for row, message in enumerate(messages)]
+        analyses = [
+            self._analysis(message, findings, scores, row, masking)
+            for row, (message, findings) in enumerate(zip(messages, personal, strict=True))
+        ]
         for message, analysis in zip(messages, analyses, strict=True):
             analysis.degraded = degraded
             if _is_wordless(message.text, analysis.entities):
@@ -81,9 +86,15 @@ class Reader:
     async def _infer_batch(self, texts: Sequence[str]) -> Mapping[str, Probabilities]:
         return await self._inference.infer(MODEL, {"ids": encode(texts)}, OUTPUTS)
 
-    def _analysis(self, message: nlu_pb2.AnalyzeInput, scores: Scores, row: int, masking: Masking) -> nlu_pb2.Analysis:
+    def _analysis(
+        self,
+        message: nlu_pb2.AnalyzeInput,
+        findings: Sequence[personal_data.Finding],
+        scores: Scores,
+        row: int,
+        masking: Masking,
+    ) -> nlu_pb2.Analysis:
         labels = self._labels
-        findings = personal_data.find(message.text)
         language, language_confidence = _best(labels.languages, self._with_hint(scores.language[row], message))
         order = np.argsort(scores.intent[row])[::-1][: _ALTERNATIVES + 1]
         ranked = [
@@ -121,10 +132,17 @@ class Reader:
 def _is_wordless(text: str, entities: Sequence[nlu_pb2.Entity]) -> bool:
     if any(character.isalpha() for character in text[:_FEW]) and not entities:
         return False
+    return not any(character.isalpha() for character in _without(text, entities))
+
+
+def _without(text: str, parts: Sequence[nlu_pb2.Entity] | Sequence[personal_data.Finding]) -> str:
+    """The text with blanks in the place of `parts`."""
+    if not parts:
+        return text
     rest = list(text)
-    for entity in entities:
-        rest[entity.start : entity.end] = " " * (entity.end - entity.start)
-    return not any(character.isalpha() for character in rest)
+    for part in parts:
+        rest[part.start : part.end] = " " * (part.end - part.start)
+    return "".join(rest)
 
 
 def _say_nothing_of(analysis: nlu_pb2.Analysis, language: envelope_pb2.Language.ValueType) -> None:
