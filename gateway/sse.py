@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 
 from gateway.cors import Cors
 from gateway.errors import error_envelope, fault
-from gateway.exchange import Exchange, Headers
+from gateway.exchange import ClientGone, Exchange, Headers
 from gateway.transcoding.fields import is_optional
 from servers.kit.errors import SalamError
 
@@ -55,13 +55,18 @@ class Relay:
         self._last = 0.0
 
     async def run(self, replies: AsyncGenerator[Any]) -> None:
-        """Runs until the stream ends or the client has gone; cancels the RPC in the second case."""
+        """Runs until the stream ends or the client has gone, which cancels the RPC.
+
+        Raises ClientGone when nothing was sent by then.
+        """
         sending = asyncio.ensure_future(self._send(replies))
         going = asyncio.ensure_future(self._exchange.disconnected())
         try:
             await asyncio.wait({sending, going}, return_when=asyncio.FIRST_COMPLETED)
             if sending.done():
                 sending.result()
+            elif not self._exchange.status:
+                raise ClientGone
         finally:
             # Closing the stream of replies cancels the RPC, which nothing reads any more.
             for task in (sending, going):

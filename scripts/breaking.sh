@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Refuses changes of the contract that break its users, against the commit this change is made on.
-# AGAINST names another commit; a first commit, or one without contracts, has nothing to break.
+# Refuses changes of the contract that break its users, against the latest release (the nearest tag).
+# AGAINST names another commit; without a release, or one without contracts, there is nothing to break.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 against=${AGAINST:-$(git describe --tags --abbrev=0 2>/dev/null || true)}

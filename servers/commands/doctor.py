@@ -59,7 +59,8 @@ def _machine(settings: Settings) -> Iterable[Row]:
     yield "models", bool(models), ", ".join(sorted(models)) or f"no model in {settings.models}: run `make train`"
     library = find_libpython()
     if settings.triton_url is None and settings.embedded_triton:
-        mend = "Triton cannot run embedded without it, ONNX Runtime stands in: apt-get install libpython3.11"
+        package = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+        mend = f"Triton cannot run embedded without it, ONNX Runtime stands in: apt-get install {package}"
         yield "libpython", None if library is None else True, str(library) if library else mend
     llm = settings.llm_url or "SALAMBOT_LLM_URL is not set: replies are extractive, quoted from the knowledge"
     yield "model server", True if settings.llm_url else None, llm

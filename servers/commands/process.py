@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
+import asyncpg
 import typer
 import uvloop
 from rich.console import Console
@@ -28,7 +29,7 @@ def run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     try:
         settings = read_settings()
         uvloop.run(work(settings))
-    except (SettingsError, StartError, MigrationError, SalamError, OSError, ValueError) as error:
+    except (SettingsError, StartError, MigrationError, SalamError, asyncpg.PostgresError, OSError, ValueError) as error:
         console.print(f"[bold red]✗[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from None
 

@@ -6,8 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from salambot.common.v1 import envelope_pb2
 
@@ -29,8 +28,6 @@ class Call:
     deadline: float
     principal: Principal | None = None
     envelope: envelope_pb2.Envelope | None = None
-    peer: str = ""
-    trailing: list[tuple[str, str | bytes]] = field(default_factory=list)
 
     @property
     def tenant(self) -> str:
@@ -70,6 +67,3 @@ def serving(call: Call) -> Iterator[None]:
 def work(method: Method, principal: Principal, envelope: envelope_pb2.Envelope, seconds: float) -> Call:
     """A call for work nobody waits for: jobs, imports, events."""
     return Call(method, {}, time.monotonic() + seconds, principal, envelope)
-
-
-Message = Any  # generated protobuf messages share no typed base with fields `envelope` and `data`

@@ -86,7 +86,7 @@ def _call(method: Method, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
     remaining = context.time_remaining()
     seconds = method.timeout_s if remaining is None or remaining > method.timeout_s else remaining
     metadata = {str(key): value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return Call(method, metadata, time.monotonic() + seconds, peer=context.peer())
+    return Call(method, metadata, time.monotonic() + seconds)
 
 
 class Server:

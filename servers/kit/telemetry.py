@@ -48,7 +48,9 @@ def _with_call(_logger: object, _name: str, event: MutableMapping[str, Any]) -> 
 def set_up_logging(settings: Settings) -> None:
     """Makes structlog write to standard error: JSON lines, or lines for people on a terminal."""
     people = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer: Any = structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(ensure_ascii=False)
+    # Not its default for exceptions, which prints the locals of every frame: keys and customers' texts among them.
+    for_people = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = for_people if people else structlog.processors.JSONRenderer(ensure_ascii=False)
     processors: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

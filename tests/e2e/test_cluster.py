@@ -36,13 +36,13 @@ def _settings(home: str, **more: Any) -> Settings:
     )
 
 
-async def test_a_message_crosses_three_processes(owner_url: str, redis_url: str) -> None:
+async def test_a_message_crosses_three_processes(database_url: str, redis_url: str) -> None:
     with (
         tempfile.TemporaryDirectory() as one,
         tempfile.TemporaryDirectory() as two,
         tempfile.TemporaryDirectory() as three,
     ):
-        shared = {"database_url": owner_url, "redis_url": redis_url}
+        shared = {"database_url": database_url, "redis_url": redis_url}
         async with running(
             _settings(one, **shared), select(["nlu", "rag", "llm"]), gateway=False, grpc=True, progress=silent
         ) as rest:

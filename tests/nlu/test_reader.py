@@ -128,7 +128,9 @@ async def test_whatever_is_written_is_read(reader: Reader, rules_reader: Reader,
         assert all(text[entity.start : entity.end] for entity in analysis.entities)
 
 
-@pytest.mark.parametrize("text", ["0612345678", "driss@a.ma 0612345678", "😡😡", "???", "1234 5678", "https://shop.example/a"])
+@pytest.mark.parametrize(
+    "text", ["0612345678", "driss@a.ma 0612345678", "😡😡", "???", "1234 5678", "https://shop.example/a"]
+)
 async def test_a_message_without_words_says_nothing(reader: Reader, text: str) -> None:
     (analysis,) = await reader.read([nlu_pb2.AnalyzeInput(text=text)], otherwise=common.LANGUAGE_AR)
     assert (analysis.language, analysis.language_confidence) == (common.LANGUAGE_AR, 0)

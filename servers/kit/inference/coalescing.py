@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from servers.kit.errors import SalamError, Timeout
+from servers.kit.errors import Timeout
 from servers.kit.inference.deadline import seconds_left
 from servers.kit.inference.interfaces import Inference, Tensor
 
@@ -100,7 +100,7 @@ class Coalescing:
             joined = {name: np.concatenate([item.inputs[name] for item in batch]) for name in batch[0].inputs}
             try:
                 answers = await self._inner.infer(lane.model, joined, lane.outputs)
-            except SalamError as error:
+            except Exception as error:  # told to those who wait, whatever it is
                 await self._send_apart(lane, batch, error)
                 return
             start = 0
@@ -115,12 +115,14 @@ class Coalescing:
             lane.flying = False
             self._depart(lane)
 
-    async def _send_apart(self, lane: _Lane, batch: Sequence[_Waiting], error: SalamError) -> None:
+    async def _send_apart(self, lane: _Lane, batch: Sequence[_Waiting], error: Exception) -> None:
         """One bad request must not spoil its neighbours."""
         for item in batch:
+            if item.answer.done():  # its caller has given up: nobody behind it waits for nothing
+                continue
             try:
                 answer = await self._inner.infer(lane.model, item.inputs, lane.outputs) if len(batch) > 1 else None
-            except SalamError as own:
+            except Exception as own:
                 error, answer = own, None
             if item.answer.done():
                 continue

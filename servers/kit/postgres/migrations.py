@@ -15,7 +15,7 @@ import asyncpg
 _LOCK = 0x5A1A  # one migrating process at a time
 
 _TABLE = """
-CREATE TABLE IF NOT EXISTS salam_migrations (
+CREATE TABLE salam_migrations (
     component text NOT NULL,
     name text NOT NULL,
     sha256 text NOT NULL,
@@ -36,15 +36,25 @@ def folders(servers: Path) -> list[Path]:
 
 
 async def migrate(owner_url: str, servers: Path, applied: Callable[[str], None] = lambda name: None) -> None:
-    """Brings the schema up to date; tells each file it applies. Safe to run from several processes at once."""
+    """Brings the schema up to date; tells each file it applies. Safe to run from several processes at once.
+
+    The app's role may look whether there is something to do. Raises MigrationError when there is, and it is not the
+    owner's URL.
+    """
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        await connection.execute(_TABLE)
+        if not await connection.fetchval("SELECT to_regclass('salam_migrations') IS NOT NULL"):
+            await connection.execute(_TABLE)
         rows = await connection.fetch("SELECT component, name, sha256 FROM salam_migrations")
         done = {(row["component"], row["name"]): row["sha256"] for row in rows}
         for folder in folders(servers):
             await _apply(connection, folder.parent.name, sorted(folder.glob("*.sql")), done, applied)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(
+            f"the schema is not up to date, and this role may not change it ({error}): run `salambot migrate` with "
+            "SALAMBOT_DATABASE_OWNER_URL"
+        ) from error
     finally:
         await connection.close()  # gives the lock back
 

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from servers.kit.call import Call, serving
-from servers.kit.errors import UpstreamError
+from servers.kit.errors import Timeout, UpstreamError
 from servers.kit.inference.coalescing import MOST_ROWS, Coalescing
 from servers.kit.inference.triton import TritonInference
+
+NOWHERE = "127.0.0.1:1"
 
 
 class Counting(TritonInference):
@@ -91,11 +93,52 @@ async def test_a_refused_request_spoils_no_neighbour(triton_url: str) -> None:
 
 
 async def test_without_triton_all_are_told() -> None:
-    inference = Coalescing(TritonInference("127.0.0.1:1"))
+    inference = Coalescing(TritonInference(NOWHERE))
     answers = await asyncio.gather(
         *(inference.infer("lookup", inputs([n]), ["doubled"]) for n in range(5)), return_exceptions=True
     )
     assert all(isinstance(answer, UpstreamError) for answer in answers)
     with pytest.raises(UpstreamError):
         await inference.infer("lookup", inputs([1]), ["doubled"])
+    await inference.close()
+
+
+class Silent(TritonInference):
+    """A model server that answers nobody before its own time is up, and counts who asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.asked = 0
+
+    async def infer(self, model: str, inputs: Any, outputs: Any) -> Any:
+        self.asked += 1
+        await asyncio.sleep(0.1)
+        raise Timeout("no answer")
+
+
+async def test_those_who_gave_up_are_not_asked_for_again() -> None:
+    silent = Silent(NOWHERE)
+    inference = Coalescing(silent)
+    tasks = [asyncio.create_task(inference.infer("lookup", inputs([n]), ["doubled"])) for n in range(10)]
+    await asyncio.sleep(0.05)
+    for task in tasks:
+        task.cancel()
+    await asyncio.sleep(0.1)
+    assert silent.asked == 1
+    await inference.close()
+
+
+class Broken(TritonInference):
+    """An adapter with a fault."""
+
+    async def infer(self, model: str, inputs: Any, outputs: Any) -> Any:
+        raise KeyError(model)
+
+
+async def test_a_fault_is_told_and_is_no_cancellation() -> None:
+    inference = Coalescing(Broken(NOWHERE))
+    answers = await asyncio.gather(
+        *(inference.infer("lookup", inputs([n]), ["doubled"]) for n in range(3)), return_exceptions=True
+    )
+    assert all(isinstance(answer, KeyError) for answer in answers)
     await inference.close()

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from servers.kit.postgres import migrate
 from servers.kit.postgres.migrations import MigrationError
+from tests.conftest import SERVERS
 
 
 @pytest_asyncio.fixture
@@ -80,6 +81,14 @@ async def test_processes_that_migrate_at_once_agree(empty_url: str, servers_fold
     applied: list[str] = []
     await asyncio.gather(*(migrate(empty_url, servers_folder, applied.append) for _ in range(4)))
     assert len(applied) == 3
+
+
+async def test_the_app_s_role_may_start_once_the_schema_is_up_to_date(database_url: str, servers_folder: Path) -> None:
+    applied: list[str] = []
+    await migrate(database_url, SERVERS, applied.append)
+    assert applied == []
+    with pytest.raises(MigrationError, match="SALAMBOT_DATABASE_OWNER_URL"):
+        await migrate(database_url, servers_folder)
 
 
 async def test_every_table_with_a_tenant_is_behind_row_level_security(owner_url: str) -> None:
