@@ -13,10 +13,11 @@ from pathlib import Path
 
 import asyncpg
 import structlog
+from prometheus_client import start_http_server
 
 from servers.kit.embedded.progress import Progress
 from servers.kit.embedded.stack import EmbeddedStack
-from servers.kit.health import Health, Watched
+from servers.kit.health import Health, Watched, peer
 from servers.kit.platform import Addresses, Platform, open_platform
 from servers.kit.postgres import migrate
 from servers.kit.postgres.pool import APP_ROLE
@@ -69,7 +70,7 @@ async def running(
             )
             component.add(servicer, platform.handlers)
             component.add(servicer, server.grpc)
-        health = Health([_watched(component) for component in components], platform.checks())
+        health = _health(components, platform)
         platform.health = health
         await health.refresh()
         watching = asyncio.create_task(health.run())
@@ -80,6 +81,9 @@ async def running(
             await server.start(settings.grpc_host, settings.grpc_port, [item.full_name for item in components], health)
             stack.push_async_callback(server.stop, settings.drain_seconds)
         http_port = await _listen(stack, platform) if gateway else 0
+        if settings.metrics_port is not None and not gateway:  # the gateway serves its own
+            metrics, _ = start_http_server(settings.metrics_port, settings.grpc_host)
+            stack.callback(metrics.shutdown)
         stack.push_async_callback(health.drain)
         state = State(
             pid=os.getpid(),
@@ -99,8 +103,17 @@ async def running(
             yield Running(platform, http_port, server.port)
 
 
-def _watched(component: Component) -> Watched:
-    return Watched(component.name, component.full_name, component.needs, component.built)
+def _health(components: Sequence[Component], platform: Platform) -> Health:
+    if components:
+        watched = [Watched(item.name, item.full_name, item.needs, item.built) for item in components]
+        return Health(watched, platform.checks())
+    # A gateway alone is as ready as the components it sends requests to.
+    watched = [Watched(item.name, item.full_name, (item.name,), item.built) for item in COMPONENTS]
+    peers = platform.settings.peers
+    return Health(
+        watched,
+        {item.name: peer(peers.format(component=item.name), item.full_name) for item in COMPONENTS if item.built},
+    )
 
 
 async def _addresses(

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import grpc.aio
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from servers.kit.errors import NotFound, SalamError
+from servers.kit.errors import NotFound, SalamError, UpstreamError
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,19 @@ SERVING = "serving"
 NOT_BUILT = "not built yet"
 
 HealthCheckResponse = health_pb2.HealthCheckResponse
+
+
+def peer(address: str, service: str) -> Probe:
+    """A probe of a service at another address: it must be SERVING there."""
+
+    async def ask() -> None:
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub: Any = health_pb2_grpc.HealthStub(channel)  # its stubs do not say what it has
+            reply = await stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=LIMIT_S)
+        if reply.status != health_pb2.HealthCheckResponse.SERVING:
+            raise UpstreamError(f"{service} says that it is not serving")
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "SALAMBOT_"
@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     rate_limit_without_redis: Literal["allow", "deny"] = Field(
         "allow", description="What happens to requests while Redis, which counts them, is down."
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="Port of Prometheus metrics for processes without a gateway; off when not set.",
+    )
     max_body_bytes: int = Field(1_048_576, ge=1024, description="Largest request body the gateway takes, in bytes.")
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = Field(
         "127.0.0.0/8, ::1/128",
@@ -102,6 +108,12 @@ class Settings(BaseSettings):
         "auto", description="JSON lines, or lines for people; `auto`: people on a terminal."
     )
 
+    @model_validator(mode="after")
+    def _owner_of_the_same_database(self) -> Settings:
+        if self.database_owner_url is not None and self.database_url is None:
+            raise ValueError(f"{PREFIX}DATABASE_OWNER_URL needs {PREFIX}DATABASE_URL beside it")
+        return self
+
 
 def read_settings(**overrides: object) -> Settings:
     """Reads the environment; `overrides` win over it.
@@ -113,6 +125,8 @@ def read_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         problems = [
             f"{PREFIX}{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            if problem["loc"]
+            else problem["msg"].removeprefix("Value error, ")
             for problem in error.errors()
         ]
         raise SettingsError("; ".join(problems)) from None

@@ -15,9 +15,9 @@ from servers.kit.inference.interfaces import Inference
 from servers.kit.text import personal_data
 from servers.kit.text.features import encode
 from servers.kit.text.masking import mask
+from servers.kit.text.policy import MASK_ALL, Masking
 from servers.nlu.entities import find_entities
 from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
-from servers.nlu.policy import MASK_ALL, Masking
 from servers.nlu.rules import Probabilities, Rules, Scores
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
 
 from servers.kit.call import current
 from servers.kit.platform import Platform
+from servers.kit.text.policy import Policies
 from servers.nlu.labels import language_of_locale, read_labels, word_of
-from servers.nlu.policy import Policies
 from servers.nlu.reader import Reader
 
 

@@ -7,7 +7,8 @@ import hashlib
 from salambot.orchestrator.v1 import orchestrator_pb2
 
 from servers.kit.tenants import Tenants
-from servers.kit.text.masking import Policy, mask
+from servers.kit.text.masking import mask
+from servers.kit.text.policy import Policies
 
 EXTRACTIVE = "extractive"
 """`model_used` of a reply composed from the tenant's passages and texts."""
@@ -17,7 +18,7 @@ class Privacy:
     """Masks texts and hides customers behind keyed hashes; `secret` is the installation's."""
 
     def __init__(self, tenants: Tenants, secret: bytes) -> None:
-        self._tenants = tenants
+        self._policies = Policies(tenants, secret)
         self._key = hashlib.sha256(secret).digest()
 
     def pseudonym(self, tenant: str, user_id: str) -> bytes:
@@ -30,10 +31,9 @@ class Privacy:
         A text without a model's hand in it quotes the tenant's own words, whose telephone numbers are for everybody; a
         model may have repeated what the customer told it.
         """
-        policy = Policy((await self._tenants.get(tenant)).settings.get("masking", Policy.MASK))
+        policy, key = await self._policies.of(tenant)
         stored = orchestrator_pb2.Reply()
         stored.CopyFrom(reply)
-        key = self.pseudonym(tenant, "masking")
         if reply.model_used != EXTRACTIVE:
             stored.reply_text = mask(reply.reply_text, policy, key=key)
         for entity in stored.entities:

@@ -30,7 +30,9 @@ class Retention:
         """The nightly job."""
         for tenant in await self._tenants.all():
             settings = (await self._tenants.get(tenant)).settings
-            days = min(max(int(settings.get("retention_days", self._default_days)), SHORTEST_DAYS), LONGEST_DAYS)
+            asked = settings.get("retention_days")
+            days = asked if isinstance(asked, int) else self._default_days
+            days = min(max(days, SHORTEST_DAYS), LONGEST_DAYS)
             removed = 0
             while batch := await self._store.purge(tenant, days, BATCH):
                 removed += batch

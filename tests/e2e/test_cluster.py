@@ -66,6 +66,7 @@ async def test_a_message_crosses_three_processes(database_url: str, redis_url: s
                 httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.http_port}", timeout=30) as http,
             ):
                 await _is_answered(http, key)
+                await _knows_its_peers(http)
                 await _is_healthy(orchestrator.grpc_port, "salambot.orchestrator.v1.OrchestratorService")
 
 
@@ -81,6 +82,16 @@ async def _is_answered(http: httpx.AsyncClient, key: str) -> None:
     assert refused.status_code == 403
     streamed = await http.post("/v1/messages:stream", json=message("Comment payer ma facture ?"), headers=headers)
     assert streamed.text.count("event: reply") == 1
+
+
+async def _knows_its_peers(http: httpx.AsyncClient) -> None:
+    """The gateway asks each component where it expects it; here it expects all of them at the orchestrator's."""
+    ready = await http.get("/readyz")
+    assert ready.status_code == 503
+    components = ready.json()["components"]
+    assert components["orchestrator"] == "serving"
+    assert components["nlu"].startswith("nlu: ")
+    assert components["ticketing"] == "not built yet"
 
 
 async def _is_healthy(port: int, service: str) -> None:

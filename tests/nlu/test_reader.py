@@ -5,8 +5,8 @@ from salambot.common.v1 import envelope_pb2 as common
 from salambot.nlu.v1 import nlu_pb2
 
 from servers.kit.text.masking import Policy, masking_key
+from servers.kit.text.policy import MASK_ALL, Masking
 from servers.nlu.labels import Labels
-from servers.nlu.policy import MASK_ALL, Masking
 from servers.nlu.reader import LEAST_CONFIDENCE, UNKNOWN, Reader
 
 

@@ -58,14 +58,14 @@ CREATE TABLE api_keys (
 SELECT salam_protect('api_keys');
 CREATE INDEX api_keys_by_tenant ON api_keys (tenant);
 
--- The two questions that are asked before a tenant is known. They run as the owner and give away no more than this.
+-- The three questions that are asked before a tenant is known. They run as the owner and give away no more than this.
 CREATE FUNCTION salam_find_key(key_id text)
     RETURNS TABLE (tenant text, digest bytea, scopes int[], locale text, rate_limit int)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
 BEGIN ATOMIC
     SELECT k.tenant, k.digest, k.scopes, t.locale, 
         CASE WHEN jsonb_typeof(t.settings -> 'rate_limit_per_minute') = 'number'
-        THEN greatest((t.settings ->> 'rate_limit_per_minute')::numeric, 1)::int END
+        THEN least(greatest((t.settings ->> 'rate_limit_per_minute')::numeric, 1), 1000000)::int END
     FROM api_keys k JOIN tenants t ON t.tenant = k.tenant
     WHERE k.id = key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now());
 END;
