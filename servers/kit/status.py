@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import StatusCode
@@ -12,6 +13,8 @@ from servers.kit import errors
 from servers.kit.errors import SalamError, Violation
 
 DOMAIN = "salambot"
+
+log = structlog.get_logger(__name__)
 
 _CODES: dict[type[SalamError], int] = {
     errors.InvalidInput: code_pb2.INVALID_ARGUMENT,
@@ -56,6 +59,7 @@ def from_rpc_error(error: AioRpcError) -> SalamError:
     except ValueError:  # the peer's word arrived together with the transport's own, for instance on a deadline
         status = None
     if status is None:
+        log.warning("a call failed in its transport", code=code.name, details=error.details())
         if code in (StatusCode.UNAVAILABLE, StatusCode.CANCELLED, StatusCode.UNKNOWN, StatusCode.INTERNAL):
             return errors.UpstreamError("a component is out of reach; try again later")
         return _CLASSES.get(code.value[0], errors.InternalError)(error.details() or code.name.lower())
