@@ -91,7 +91,7 @@ class _Steps:
 
 
 class _Around:
-    """Enters what wraps a call and leaves it in the opposite order: an AsyncExitStack at a third of its cost."""
+    """Enters what wraps a call and leaves it in the opposite order: an AsyncExitStack without its generality."""
 
     __slots__ = ("_call", "_entered", "_steps")
 
