@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from salambot.common.v1 import envelope_pb2 as salambot_dot_common_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19salambot/nlu/v1/nlu.proto\x12\x0fsalambot.nlu.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!salambot/common/v1/envelope.proto\"l\n\x0c\x41nalyzeInput\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x39\n\x04lang\x18\x02 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x42\x07\n\x05_lang\"\xe1\x02\n\x08\x41nalysis\x12.\n\x08language\x18\x01 \x01(\x0e\x32\x1c.salambot.common.v1.Language\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12)\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\x17.salambot.nlu.v1.Entity\x12\x30\n\tsentiment\x18\x05 \x01(\x0e\x32\x1d.salambot.common.v1.Sentiment\x12,\n\x07urgency\x18\x06 \x01(\x0e\x32\x1b.salambot.common.v1.Urgency\x12\x13\n\x0bmasked_text\x18\x07 \x01(\t\x12\x1b\n\x13language_confidence\x18\x08 \x01(\x01\x12\x32\n\x0c\x61lternatives\x18\t \x03(\x0b\x32\x1c.salambot.nlu.v1.IntentScore\x12\x10\n\x08\x64\x65graded\x18\n \x01(\x08\"A\n\x06\x45ntity\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x05\"1\n\x0bIntentScore\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19salambot/nlu/v1/nlu.proto\x12\x0fsalambot.nlu.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!salambot/common/v1/envelope.proto\"l\n\x0c\x41nalyzeInput\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xd0\x0f\x12\x39\n\x04lang\x18\x02 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x42\x07\n\x05_lang\"\xd9\x03\n\x08\x41nalysis\x12.\n\x08language\x18\x01 \x01(\x0e\x32\x1c.salambot.common.v1.Language\x12\x0e\n\x06intent\x18\x02 \x01(\t\x12\x12\n\nconfidence\x18\x03 \x01(\x01\x12)\n\x08\x65ntities\x18\x04 \x03(\x0b\x32\x17.salambot.nlu.v1.Entity\x12\x30\n\tsentiment\x18\x05 \x01(\x0e\x32\x1d.salambot.common.v1.Sentiment\x12,\n\x07urgency\x18\x06 \x01(\x0e\x32\x1b.salambot.common.v1.Urgency\x12\x13\n\x0bmasked_text\x18\x07 \x01(\t\x12\x1b\n\x13language_confidence\x18\x08 \x01(\x01\x12\x32\n\x0c\x61lternatives\x18\t \x03(\x0b\x32\x1c.salambot.nlu.v1.IntentScore\x12\x10\n\x08\x64\x65graded\x18\n \x01(\x08\x12,\n\x05spans\x18\x0b \x03(\x0b\x32\x1d.salambot.nlu.v1.LanguageSpan\x12\x18\n\x10unknown_language\x18\x0c \x01(\x01\x12\x17\n\x0fintents_version\x18\r \x01(\t\x12\x15\n\rmodel_version\x18\x0e \x01(\t\"n\n\x0cLanguageSpan\x12.\n\x08language\x18\x01 \x01(\x0e\x32\x1c.salambot.common.v1.Language\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x12\r\n\x05start\x18\x03 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x05\"A\n\x06\x45ntity\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\r\n\x05start\x18\x03 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x04 \x01(\x05\"1\n\x0bIntentScore\x12\x0e\n\x06intent\x18\x01 \x01(\t\x12\x12\n\nconfidence\x18\x02 \x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANALYZEINPUT']._serialized_start=110
   _globals['_ANALYZEINPUT']._serialized_end=218
   _globals['_ANALYSIS']._serialized_start=221
-  _globals['_ANALYSIS']._serialized_end=574
-  _globals['_ENTITY']._serialized_start=576
-  _globals['_ENTITY']._serialized_end=641
-  _globals['_INTENTSCORE']._serialized_start=643
-  _globals['_INTENTSCORE']._serialized_end=692
+  _globals['_ANALYSIS']._serialized_end=694
+  _globals['_LANGUAGESPAN']._serialized_start=696
+  _globals['_LANGUAGESPAN']._serialized_end=806
+  _globals['_ENTITY']._serialized_start=808
+  _globals['_ENTITY']._serialized_end=873
+  _globals['_INTENTSCORE']._serialized_start=875
+  _globals['_INTENTSCORE']._serialized_end=924
 # @@protoc_insertion_point(module_scope)

@@ -63,6 +63,10 @@ class Analysis(_message.Message):
     LANGUAGE_CONFIDENCE_FIELD_NUMBER: _builtins.int
     ALTERNATIVES_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    UNKNOWN_LANGUAGE_FIELD_NUMBER: _builtins.int
+    INTENTS_VERSION_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
     language: _envelope_pb2.Language.ValueType
     """Language and script of the message."""
     intent: _builtins.str
@@ -79,6 +83,14 @@ class Analysis(_message.Message):
     """Probability of `language`, 0 to 1."""
     degraded: _builtins.bool
     """True when the models were out of reach and rules answered instead."""
+    unknown_language: _builtins.float
+    """Probability that the message is in none of the five languages, 0 to 1. `language` is then the nearest served one, or
+    what the tenant's setting `unknown_language` says.
+    """
+    intents_version: _builtins.str
+    """Version of the tenant's own intents that named `intent`; empty when the built-in ones did."""
+    model_version: _builtins.str
+    """Version of the models that read the message; empty when rules answered."""
     @_builtins.property
     def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___Entity]:
         """What the message names."""
@@ -86,6 +98,10 @@ class Analysis(_message.Message):
     @_builtins.property
     def alternatives(self) -> _containers.RepeatedCompositeFieldContainer[Global___IntentScore]:
         """Other intents worth knowing of, best first, without `intent`."""
+
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___LanguageSpan]:
+        """The stretches of the message by language, in order, where it is written in more than one; empty otherwise."""
 
     def __init__(
         self,
@@ -100,14 +116,54 @@ class Analysis(_message.Message):
         language_confidence: _builtins.float = ...,
         alternatives: _abc.Iterable[Global___IntentScore] | None = ...,
         degraded: _builtins.bool = ...,
+        spans: _abc.Iterable[Global___LanguageSpan] | None = ...,
+        unknown_language: _builtins.float = ...,
+        intents_version: _builtins.str = ...,
+        model_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "confidence", b"confidence", "degraded", b"degraded", "entities", b"entities", "intent", b"intent", "language", b"language", "language_confidence", b"language_confidence", "masked_text", b"masked_text", "sentiment", b"sentiment", "urgency", b"urgency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alternatives", b"alternatives", "confidence", b"confidence", "degraded", b"degraded", "entities", b"entities", "intent", b"intent", "intents_version", b"intents_version", "language", b"language", "language_confidence", b"language_confidence", "masked_text", b"masked_text", "model_version", b"model_version", "sentiment", b"sentiment", "spans", b"spans", "unknown_language", b"unknown_language", "urgency", b"urgency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Analysis: _TypeAlias = Analysis  # noqa: Y015
+
+@_typing.final
+class LanguageSpan(_message.Message):
+    """LanguageSpan is a stretch of a message in one language. `start` and `end` are code-point offsets into the text as it
+    was written.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LANGUAGE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    language: _envelope_pb2.Language.ValueType
+    """Language and script of the stretch."""
+    confidence: _builtins.float
+    """Probability of `language`, 0 to 1."""
+    start: _builtins.int
+    """Offset of the first code point."""
+    end: _builtins.int
+    """Offset after the last code point."""
+    def __init__(
+        self,
+        *,
+        language: _envelope_pb2.Language.ValueType = ...,
+        confidence: _builtins.float = ...,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "end", b"end", "language", b"language", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LanguageSpan: _TypeAlias = LanguageSpan  # noqa: Y015
 
 @_typing.final
 class Entity(_message.Message):
@@ -122,9 +178,12 @@ class Entity(_message.Message):
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     type: _builtins.str
-    """Kind of thing, for instance `phone`, `email`, `amount`, `order_number`."""
+    """Kind of thing: a built-in one (`phone`, `email`, `url`, `amount`, `order_number`, `invoice_number`, `ticket_number`,
+    `account_number`, `date`, `time`, `city`, `iban`, `rib`, `card_number`, `cin`, `person`, `size`, `quantity`) or one
+    that the tenant defined (`product`, ...).
+    """
     value: _builtins.str
-    """Normalised value, for instance `+212612345678`."""
+    """Normalised value, for instance `+212612345678`, `250.00 MAD`, `2026-11-21`."""
     start: _builtins.int
     """Offset of the first code point."""
     end: _builtins.int

@@ -45,6 +45,86 @@ class NLUServiceStub:
                 request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchRequest.SerializeToString,
                 response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchResponse.FromString,
                 _registered_method=True)
+        self.AnalyzeStream = channel.stream_stream(
+                '/salambot.nlu.v1.NLUService/AnalyzeStream',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamResponse.FromString,
+                _registered_method=True)
+        self.PutIntentExamples = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/PutIntentExamples',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesResponse.FromString,
+                _registered_method=True)
+        self.ListIntentExamples = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/ListIntentExamples',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesResponse.FromString,
+                _registered_method=True)
+        self.DeleteIntentExamples = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/DeleteIntentExamples',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesResponse.FromString,
+                _registered_method=True)
+        self.TrainIntents = channel.unary_stream(
+                '/salambot.nlu.v1.NLUService/TrainIntents',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsResponse.FromString,
+                _registered_method=True)
+        self.WatchIntentTraining = channel.unary_stream(
+                '/salambot.nlu.v1.NLUService/WatchIntentTraining',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingResponse.FromString,
+                _registered_method=True)
+        self.EvaluateIntents = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/EvaluateIntents',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsResponse.FromString,
+                _registered_method=True)
+        self.ListIntentVersions = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/ListIntentVersions',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsResponse.FromString,
+                _registered_method=True)
+        self.GetIntentVersion = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/GetIntentVersion',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionResponse.FromString,
+                _registered_method=True)
+        self.PublishIntents = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/PublishIntents',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsResponse.FromString,
+                _registered_method=True)
+        self.RollBackIntents = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/RollBackIntents',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsResponse.FromString,
+                _registered_method=True)
+        self.DeleteIntentVersion = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/DeleteIntentVersion',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionResponse.FromString,
+                _registered_method=True)
+        self.PutEntityType = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/PutEntityType',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeResponse.FromString,
+                _registered_method=True)
+        self.GetEntityType = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/GetEntityType',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeResponse.FromString,
+                _registered_method=True)
+        self.ListEntityTypes = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/ListEntityTypes',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesResponse.FromString,
+                _registered_method=True)
+        self.DeleteEntityType = channel.unary_unary(
+                '/salambot.nlu.v1.NLUService/DeleteEntityType',
+                request_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeRequest.SerializeToString,
+                response_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeResponse.FromString,
+                _registered_method=True)
 
 
 class NLUServiceServicer:
@@ -70,6 +150,160 @@ class NLUServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AnalyzeStream(self, request_iterator, context):
+        """AnalyzeStream reads messages in bulk: one reply for each request, in order, read together as they come. A message out
+        of limits ends the stream with its error. Over gRPC only; REST has AnalyzeBatch. Nothing is stored. At most 10
+        minutes.
+
+        Errors: as Analyze.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutIntentExamples(self, request, context):
+        """PutIntentExamples adds examples of the tenant's own intents, up to 1,000 at once, all or none. What is there already
+        is left as it is. At most 10 s.
+
+        Errors: invalid_input (a text out of limits; more than 100,000 examples or 1,000 intents in all), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIntentExamples(self, request, context):
+        """ListIntentExamples lists the tenant's examples by intent, then text. At most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteIntentExamples(self, request, context):
+        """DeleteIntentExamples removes examples; versions trained on them stay as they are. Deleting what is not there succeeds.
+        At most 10 s.
+
+        Errors: invalid_input (neither `ids` nor `intent` nor `all`), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TrainIntents(self, request, context):
+        """TrainIntents trains a new version on all examples of the tenant and sends its progress; the last step holds the version
+        with its cross-validated report. Closing the stream does not stop the training. One training a tenant at a time: while
+        one goes on, a second call follows it. At most 10 minutes, then go on with WatchIntentTraining.
+
+        Errors: invalid_input (fewer than 2 intents, or an intent with fewer than 2 examples), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchIntentTraining(self, request, context):
+        """WatchIntentTraining sends the progress of a training until it ends. At most 10 minutes, then watch again.
+
+        Errors: invalid_input (`not_found`), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EvaluateIntents(self, request, context):
+        """EvaluateIntents reads labelled messages with a version and reports how well. Nothing is stored. At most 30 s.
+
+        Errors: invalid_input (`not_found`; a version that is not trained), upstream_error, timeout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIntentVersions(self, request, context):
+        """ListIntentVersions lists the versions of the tenant's intents, the latest first, without details of their reports. At
+        most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIntentVersion(self, request, context):
+        """GetIntentVersion returns one version with its report. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PublishIntents(self, request, context):
+        """PublishIntents puts a trained version in force, everywhere within a second and without a dropped request. At most 5 s.
+
+        Errors: invalid_input (`not_found`; a version that is not trained), upstream_error (nothing changed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RollBackIntents(self, request, context):
+        """RollBackIntents puts the version in force again that was before the published one; with `unpublish`, none is, and the
+        built-in intents answer alone. At most 5 s.
+
+        Errors: invalid_input (`not_found`: none before), upstream_error (nothing changed).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteIntentVersion(self, request, context):
+        """DeleteIntentVersion removes a version that is not published. Deleting what is not there succeeds. At most 5 s.
+
+        Errors: invalid_input (`conflict`: it is published, or being trained), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutEntityType(self, request, context):
+        """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
+        everywhere within a second. At most 10 s.
+
+        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
+        50 types), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEntityType(self, request, context):
+        """GetEntityType returns one definition with its values. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEntityTypes(self, request, context):
+        """ListEntityTypes lists the tenant's definitions by name, without their values. At most 3 s.
+
+        Errors: upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteEntityType(self, request, context):
+        """DeleteEntityType removes a definition. Deleting what is not there succeeds. At most 5 s.
+
+        Errors: upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NLUServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +316,86 @@ def add_NLUServiceServicer_to_server(servicer, server):
                     servicer.AnalyzeBatch,
                     request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchRequest.FromString,
                     response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchResponse.SerializeToString,
+            ),
+            'AnalyzeStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.AnalyzeStream,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamResponse.SerializeToString,
+            ),
+            'PutIntentExamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutIntentExamples,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesResponse.SerializeToString,
+            ),
+            'ListIntentExamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIntentExamples,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesResponse.SerializeToString,
+            ),
+            'DeleteIntentExamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteIntentExamples,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesResponse.SerializeToString,
+            ),
+            'TrainIntents': grpc.unary_stream_rpc_method_handler(
+                    servicer.TrainIntents,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsResponse.SerializeToString,
+            ),
+            'WatchIntentTraining': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchIntentTraining,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingResponse.SerializeToString,
+            ),
+            'EvaluateIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.EvaluateIntents,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsResponse.SerializeToString,
+            ),
+            'ListIntentVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIntentVersions,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsResponse.SerializeToString,
+            ),
+            'GetIntentVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIntentVersion,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionResponse.SerializeToString,
+            ),
+            'PublishIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishIntents,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsResponse.SerializeToString,
+            ),
+            'RollBackIntents': grpc.unary_unary_rpc_method_handler(
+                    servicer.RollBackIntents,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsResponse.SerializeToString,
+            ),
+            'DeleteIntentVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteIntentVersion,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionResponse.SerializeToString,
+            ),
+            'PutEntityType': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutEntityType,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeResponse.SerializeToString,
+            ),
+            'GetEntityType': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEntityType,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeResponse.SerializeToString,
+            ),
+            'ListEntityTypes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntityTypes,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesResponse.SerializeToString,
+            ),
+            'DeleteEntityType': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEntityType,
+                    request_deserializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeRequest.FromString,
+                    response_serializer=salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +453,438 @@ class NLUService:
             '/salambot.nlu.v1.NLUService/AnalyzeBatch',
             salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchRequest.SerializeToString,
             salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AnalyzeStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/salambot.nlu.v1.NLUService/AnalyzeStream',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.AnalyzeStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutIntentExamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/PutIntentExamples',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutIntentExamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIntentExamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/ListIntentExamples',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentExamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteIntentExamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/DeleteIntentExamples',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentExamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TrainIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/TrainIntents',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.TrainIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchIntentTraining(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/WatchIntentTraining',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.WatchIntentTrainingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/EvaluateIntents',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.EvaluateIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIntentVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/ListIntentVersions',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListIntentVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIntentVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/GetIntentVersion',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetIntentVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/PublishIntents',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PublishIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RollBackIntents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/RollBackIntents',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.RollBackIntentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteIntentVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/DeleteIntentVersion',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteIntentVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutEntityType(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/PutEntityType',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.PutEntityTypeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEntityType(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/GetEntityType',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.GetEntityTypeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntityTypes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/ListEntityTypes',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.ListEntityTypesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEntityType(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.nlu.v1.NLUService/DeleteEntityType',
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeRequest.SerializeToString,
+            salambot_dot_nlu_dot_v1_dot_nlu__service__pb2.DeleteEntityTypeResponse.FromString,
             options,
             channel_credentials,
             insecure,

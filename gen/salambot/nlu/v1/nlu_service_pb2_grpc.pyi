@@ -44,6 +44,96 @@ class NLUServiceStub:
 
     Errors: invalid_input (an empty batch, a text out of limits: the field path names its index), timeout.
     """
+    AnalyzeStream: _grpc.StreamStreamMultiCallable[_nlu_service_pb2.AnalyzeStreamRequest, _nlu_service_pb2.AnalyzeStreamResponse]
+    """AnalyzeStream reads messages in bulk: one reply for each request, in order, read together as they come. A message out
+    of limits ends the stream with its error. Over gRPC only; REST has AnalyzeBatch. Nothing is stored. At most 10
+    minutes.
+
+    Errors: as Analyze.
+    """
+    PutIntentExamples: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.PutIntentExamplesRequest, _nlu_service_pb2.PutIntentExamplesResponse]
+    """PutIntentExamples adds examples of the tenant's own intents, up to 1,000 at once, all or none. What is there already
+    is left as it is. At most 10 s.
+
+    Errors: invalid_input (a text out of limits; more than 100,000 examples or 1,000 intents in all), upstream_error.
+    """
+    ListIntentExamples: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.ListIntentExamplesRequest, _nlu_service_pb2.ListIntentExamplesResponse]
+    """ListIntentExamples lists the tenant's examples by intent, then text. At most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    DeleteIntentExamples: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteIntentExamplesRequest, _nlu_service_pb2.DeleteIntentExamplesResponse]
+    """DeleteIntentExamples removes examples; versions trained on them stay as they are. Deleting what is not there succeeds.
+    At most 10 s.
+
+    Errors: invalid_input (neither `ids` nor `intent` nor `all`), upstream_error.
+    """
+    TrainIntents: _grpc.UnaryStreamMultiCallable[_nlu_service_pb2.TrainIntentsRequest, _nlu_service_pb2.TrainIntentsResponse]
+    """TrainIntents trains a new version on all examples of the tenant and sends its progress; the last step holds the version
+    with its cross-validated report. Closing the stream does not stop the training. One training a tenant at a time: while
+    one goes on, a second call follows it. At most 10 minutes, then go on with WatchIntentTraining.
+
+    Errors: invalid_input (fewer than 2 intents, or an intent with fewer than 2 examples), upstream_error.
+    """
+    WatchIntentTraining: _grpc.UnaryStreamMultiCallable[_nlu_service_pb2.WatchIntentTrainingRequest, _nlu_service_pb2.WatchIntentTrainingResponse]
+    """WatchIntentTraining sends the progress of a training until it ends. At most 10 minutes, then watch again.
+
+    Errors: invalid_input (`not_found`), upstream_error.
+    """
+    EvaluateIntents: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.EvaluateIntentsRequest, _nlu_service_pb2.EvaluateIntentsResponse]
+    """EvaluateIntents reads labelled messages with a version and reports how well. Nothing is stored. At most 30 s.
+
+    Errors: invalid_input (`not_found`; a version that is not trained), upstream_error, timeout.
+    """
+    ListIntentVersions: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.ListIntentVersionsRequest, _nlu_service_pb2.ListIntentVersionsResponse]
+    """ListIntentVersions lists the versions of the tenant's intents, the latest first, without details of their reports. At
+    most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    GetIntentVersion: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.GetIntentVersionRequest, _nlu_service_pb2.GetIntentVersionResponse]
+    """GetIntentVersion returns one version with its report. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    PublishIntents: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.PublishIntentsRequest, _nlu_service_pb2.PublishIntentsResponse]
+    """PublishIntents puts a trained version in force, everywhere within a second and without a dropped request. At most 5 s.
+
+    Errors: invalid_input (`not_found`; a version that is not trained), upstream_error (nothing changed).
+    """
+    RollBackIntents: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.RollBackIntentsRequest, _nlu_service_pb2.RollBackIntentsResponse]
+    """RollBackIntents puts the version in force again that was before the published one; with `unpublish`, none is, and the
+    built-in intents answer alone. At most 5 s.
+
+    Errors: invalid_input (`not_found`: none before), upstream_error (nothing changed).
+    """
+    DeleteIntentVersion: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteIntentVersionRequest, _nlu_service_pb2.DeleteIntentVersionResponse]
+    """DeleteIntentVersion removes a version that is not published. Deleting what is not there succeeds. At most 5 s.
+
+    Errors: invalid_input (`conflict`: it is published, or being trained), upstream_error.
+    """
+    PutEntityType: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.PutEntityTypeRequest, _nlu_service_pb2.PutEntityTypeResponse]
+    """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
+    everywhere within a second. At most 10 s.
+
+    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
+    50 types), upstream_error.
+    """
+    GetEntityType: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.GetEntityTypeRequest, _nlu_service_pb2.GetEntityTypeResponse]
+    """GetEntityType returns one definition with its values. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    ListEntityTypes: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.ListEntityTypesRequest, _nlu_service_pb2.ListEntityTypesResponse]
+    """ListEntityTypes lists the tenant's definitions by name, without their values. At most 3 s.
+
+    Errors: upstream_error.
+    """
+    DeleteEntityType: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteEntityTypeRequest, _nlu_service_pb2.DeleteEntityTypeResponse]
+    """DeleteEntityType removes a definition. Deleting what is not there succeeds. At most 5 s.
+
+    Errors: upstream_error.
+    """
 
 @_typing.type_check_only
 class NLUServiceAsyncStub(NLUServiceStub):
@@ -60,6 +150,96 @@ class NLUServiceAsyncStub(NLUServiceStub):
     """AnalyzeBatch reads up to 256 messages at once, in order. Nothing is stored. At most 5 s for all.
 
     Errors: invalid_input (an empty batch, a text out of limits: the field path names its index), timeout.
+    """
+    AnalyzeStream: _aio.StreamStreamMultiCallable[_nlu_service_pb2.AnalyzeStreamRequest, _nlu_service_pb2.AnalyzeStreamResponse]  # type: ignore[assignment]
+    """AnalyzeStream reads messages in bulk: one reply for each request, in order, read together as they come. A message out
+    of limits ends the stream with its error. Over gRPC only; REST has AnalyzeBatch. Nothing is stored. At most 10
+    minutes.
+
+    Errors: as Analyze.
+    """
+    PutIntentExamples: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.PutIntentExamplesRequest, _nlu_service_pb2.PutIntentExamplesResponse]  # type: ignore[assignment]
+    """PutIntentExamples adds examples of the tenant's own intents, up to 1,000 at once, all or none. What is there already
+    is left as it is. At most 10 s.
+
+    Errors: invalid_input (a text out of limits; more than 100,000 examples or 1,000 intents in all), upstream_error.
+    """
+    ListIntentExamples: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.ListIntentExamplesRequest, _nlu_service_pb2.ListIntentExamplesResponse]  # type: ignore[assignment]
+    """ListIntentExamples lists the tenant's examples by intent, then text. At most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    DeleteIntentExamples: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteIntentExamplesRequest, _nlu_service_pb2.DeleteIntentExamplesResponse]  # type: ignore[assignment]
+    """DeleteIntentExamples removes examples; versions trained on them stay as they are. Deleting what is not there succeeds.
+    At most 10 s.
+
+    Errors: invalid_input (neither `ids` nor `intent` nor `all`), upstream_error.
+    """
+    TrainIntents: _aio.UnaryStreamMultiCallable[_nlu_service_pb2.TrainIntentsRequest, _nlu_service_pb2.TrainIntentsResponse]  # type: ignore[assignment]
+    """TrainIntents trains a new version on all examples of the tenant and sends its progress; the last step holds the version
+    with its cross-validated report. Closing the stream does not stop the training. One training a tenant at a time: while
+    one goes on, a second call follows it. At most 10 minutes, then go on with WatchIntentTraining.
+
+    Errors: invalid_input (fewer than 2 intents, or an intent with fewer than 2 examples), upstream_error.
+    """
+    WatchIntentTraining: _aio.UnaryStreamMultiCallable[_nlu_service_pb2.WatchIntentTrainingRequest, _nlu_service_pb2.WatchIntentTrainingResponse]  # type: ignore[assignment]
+    """WatchIntentTraining sends the progress of a training until it ends. At most 10 minutes, then watch again.
+
+    Errors: invalid_input (`not_found`), upstream_error.
+    """
+    EvaluateIntents: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.EvaluateIntentsRequest, _nlu_service_pb2.EvaluateIntentsResponse]  # type: ignore[assignment]
+    """EvaluateIntents reads labelled messages with a version and reports how well. Nothing is stored. At most 30 s.
+
+    Errors: invalid_input (`not_found`; a version that is not trained), upstream_error, timeout.
+    """
+    ListIntentVersions: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.ListIntentVersionsRequest, _nlu_service_pb2.ListIntentVersionsResponse]  # type: ignore[assignment]
+    """ListIntentVersions lists the versions of the tenant's intents, the latest first, without details of their reports. At
+    most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    GetIntentVersion: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.GetIntentVersionRequest, _nlu_service_pb2.GetIntentVersionResponse]  # type: ignore[assignment]
+    """GetIntentVersion returns one version with its report. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    PublishIntents: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.PublishIntentsRequest, _nlu_service_pb2.PublishIntentsResponse]  # type: ignore[assignment]
+    """PublishIntents puts a trained version in force, everywhere within a second and without a dropped request. At most 5 s.
+
+    Errors: invalid_input (`not_found`; a version that is not trained), upstream_error (nothing changed).
+    """
+    RollBackIntents: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.RollBackIntentsRequest, _nlu_service_pb2.RollBackIntentsResponse]  # type: ignore[assignment]
+    """RollBackIntents puts the version in force again that was before the published one; with `unpublish`, none is, and the
+    built-in intents answer alone. At most 5 s.
+
+    Errors: invalid_input (`not_found`: none before), upstream_error (nothing changed).
+    """
+    DeleteIntentVersion: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteIntentVersionRequest, _nlu_service_pb2.DeleteIntentVersionResponse]  # type: ignore[assignment]
+    """DeleteIntentVersion removes a version that is not published. Deleting what is not there succeeds. At most 5 s.
+
+    Errors: invalid_input (`conflict`: it is published, or being trained), upstream_error.
+    """
+    PutEntityType: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.PutEntityTypeRequest, _nlu_service_pb2.PutEntityTypeResponse]  # type: ignore[assignment]
+    """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
+    everywhere within a second. At most 10 s.
+
+    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
+    50 types), upstream_error.
+    """
+    GetEntityType: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.GetEntityTypeRequest, _nlu_service_pb2.GetEntityTypeResponse]  # type: ignore[assignment]
+    """GetEntityType returns one definition with its values. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    ListEntityTypes: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.ListEntityTypesRequest, _nlu_service_pb2.ListEntityTypesResponse]  # type: ignore[assignment]
+    """ListEntityTypes lists the tenant's definitions by name, without their values. At most 3 s.
+
+    Errors: upstream_error.
+    """
+    DeleteEntityType: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.DeleteEntityTypeRequest, _nlu_service_pb2.DeleteEntityTypeResponse]  # type: ignore[assignment]
+    """DeleteEntityType removes a definition. Deleting what is not there succeeds. At most 5 s.
+
+    Errors: upstream_error.
     """
 
 class NLUServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,6 +266,192 @@ class NLUServiceServicer(metaclass=_abc_1.ABCMeta):
         """AnalyzeBatch reads up to 256 messages at once, in order. Nothing is stored. At most 5 s for all.
 
         Errors: invalid_input (an empty batch, a text out of limits: the field path names its index), timeout.
+        """
+
+    @_abc_1.abstractmethod
+    def AnalyzeStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_nlu_service_pb2.AnalyzeStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_nlu_service_pb2.AnalyzeStreamResponse], _abc.AsyncIterator[_nlu_service_pb2.AnalyzeStreamResponse]]:
+        """AnalyzeStream reads messages in bulk: one reply for each request, in order, read together as they come. A message out
+        of limits ends the stream with its error. Over gRPC only; REST has AnalyzeBatch. Nothing is stored. At most 10
+        minutes.
+
+        Errors: as Analyze.
+        """
+
+    @_abc_1.abstractmethod
+    def PutIntentExamples(
+        self,
+        request: _nlu_service_pb2.PutIntentExamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.PutIntentExamplesResponse, _abc.Awaitable[_nlu_service_pb2.PutIntentExamplesResponse]]:
+        """PutIntentExamples adds examples of the tenant's own intents, up to 1,000 at once, all or none. What is there already
+        is left as it is. At most 10 s.
+
+        Errors: invalid_input (a text out of limits; more than 100,000 examples or 1,000 intents in all), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIntentExamples(
+        self,
+        request: _nlu_service_pb2.ListIntentExamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.ListIntentExamplesResponse, _abc.Awaitable[_nlu_service_pb2.ListIntentExamplesResponse]]:
+        """ListIntentExamples lists the tenant's examples by intent, then text. At most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteIntentExamples(
+        self,
+        request: _nlu_service_pb2.DeleteIntentExamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.DeleteIntentExamplesResponse, _abc.Awaitable[_nlu_service_pb2.DeleteIntentExamplesResponse]]:
+        """DeleteIntentExamples removes examples; versions trained on them stay as they are. Deleting what is not there succeeds.
+        At most 10 s.
+
+        Errors: invalid_input (neither `ids` nor `intent` nor `all`), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def TrainIntents(
+        self,
+        request: _nlu_service_pb2.TrainIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_nlu_service_pb2.TrainIntentsResponse], _abc.AsyncIterator[_nlu_service_pb2.TrainIntentsResponse]]:
+        """TrainIntents trains a new version on all examples of the tenant and sends its progress; the last step holds the version
+        with its cross-validated report. Closing the stream does not stop the training. One training a tenant at a time: while
+        one goes on, a second call follows it. At most 10 minutes, then go on with WatchIntentTraining.
+
+        Errors: invalid_input (fewer than 2 intents, or an intent with fewer than 2 examples), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchIntentTraining(
+        self,
+        request: _nlu_service_pb2.WatchIntentTrainingRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_nlu_service_pb2.WatchIntentTrainingResponse], _abc.AsyncIterator[_nlu_service_pb2.WatchIntentTrainingResponse]]:
+        """WatchIntentTraining sends the progress of a training until it ends. At most 10 minutes, then watch again.
+
+        Errors: invalid_input (`not_found`), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def EvaluateIntents(
+        self,
+        request: _nlu_service_pb2.EvaluateIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.EvaluateIntentsResponse, _abc.Awaitable[_nlu_service_pb2.EvaluateIntentsResponse]]:
+        """EvaluateIntents reads labelled messages with a version and reports how well. Nothing is stored. At most 30 s.
+
+        Errors: invalid_input (`not_found`; a version that is not trained), upstream_error, timeout.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIntentVersions(
+        self,
+        request: _nlu_service_pb2.ListIntentVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.ListIntentVersionsResponse, _abc.Awaitable[_nlu_service_pb2.ListIntentVersionsResponse]]:
+        """ListIntentVersions lists the versions of the tenant's intents, the latest first, without details of their reports. At
+        most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+
+    @_abc_1.abstractmethod
+    def GetIntentVersion(
+        self,
+        request: _nlu_service_pb2.GetIntentVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.GetIntentVersionResponse, _abc.Awaitable[_nlu_service_pb2.GetIntentVersionResponse]]:
+        """GetIntentVersion returns one version with its report. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+
+    @_abc_1.abstractmethod
+    def PublishIntents(
+        self,
+        request: _nlu_service_pb2.PublishIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.PublishIntentsResponse, _abc.Awaitable[_nlu_service_pb2.PublishIntentsResponse]]:
+        """PublishIntents puts a trained version in force, everywhere within a second and without a dropped request. At most 5 s.
+
+        Errors: invalid_input (`not_found`; a version that is not trained), upstream_error (nothing changed).
+        """
+
+    @_abc_1.abstractmethod
+    def RollBackIntents(
+        self,
+        request: _nlu_service_pb2.RollBackIntentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.RollBackIntentsResponse, _abc.Awaitable[_nlu_service_pb2.RollBackIntentsResponse]]:
+        """RollBackIntents puts the version in force again that was before the published one; with `unpublish`, none is, and the
+        built-in intents answer alone. At most 5 s.
+
+        Errors: invalid_input (`not_found`: none before), upstream_error (nothing changed).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteIntentVersion(
+        self,
+        request: _nlu_service_pb2.DeleteIntentVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.DeleteIntentVersionResponse, _abc.Awaitable[_nlu_service_pb2.DeleteIntentVersionResponse]]:
+        """DeleteIntentVersion removes a version that is not published. Deleting what is not there succeeds. At most 5 s.
+
+        Errors: invalid_input (`conflict`: it is published, or being trained), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def PutEntityType(
+        self,
+        request: _nlu_service_pb2.PutEntityTypeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.PutEntityTypeResponse, _abc.Awaitable[_nlu_service_pb2.PutEntityTypeResponse]]:
+        """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
+        everywhere within a second. At most 10 s.
+
+        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
+        50 types), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def GetEntityType(
+        self,
+        request: _nlu_service_pb2.GetEntityTypeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.GetEntityTypeResponse, _abc.Awaitable[_nlu_service_pb2.GetEntityTypeResponse]]:
+        """GetEntityType returns one definition with its values. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+
+    @_abc_1.abstractmethod
+    def ListEntityTypes(
+        self,
+        request: _nlu_service_pb2.ListEntityTypesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.ListEntityTypesResponse, _abc.Awaitable[_nlu_service_pb2.ListEntityTypesResponse]]:
+        """ListEntityTypes lists the tenant's definitions by name, without their values. At most 3 s.
+
+        Errors: upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteEntityType(
+        self,
+        request: _nlu_service_pb2.DeleteEntityTypeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_nlu_service_pb2.DeleteEntityTypeResponse, _abc.Awaitable[_nlu_service_pb2.DeleteEntityTypeResponse]]:
+        """DeleteEntityType removes a definition. Deleting what is not there succeeds. At most 5 s.
+
+        Errors: upstream_error.
         """
 
 def add_NLUServiceServicer_to_server(servicer: NLUServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
