@@ -10,7 +10,7 @@ freeze() { # NAME EXTRAS
     "$(scripts/python.sh)" -m venv "$scratch/$1"
     "$scratch/$1/bin/pip" install --quiet -c requirements/constraints.txt -e ".$2"
     "$scratch/$1/bin/pip" check
-    "$scratch/$1/bin/pip" freeze --all --exclude-editable | sed -e "s/+cpu$//" -e "/^\(pip\|setuptools\)==/d" | grep -E "^[A-Za-z0-9_.-]+==" >"requirements/$1.lock"
+    "$scratch/$1/bin/pip" freeze --all --exclude-editable | sed -e "s/+cpu$//" -e "/^pip==/d" | grep -E "^[A-Za-z0-9_.-]+==" >"requirements/$1.lock"
 }
 freeze run ""
 freeze dev "[dev]"

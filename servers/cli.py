@@ -16,6 +16,7 @@ def main() -> None:
 
 def _app() -> typer.Typer:
     from servers.commands import chat, doctor, migrate, serve, tenant, up
+    from servers.commands.eval import app as evaluation
 
     app = typer.Typer(
         name="salambot",
@@ -31,4 +32,5 @@ def _app() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("migrate")(migrate.migrate)
     app.add_typer(tenant.app, name="tenant")
+    app.add_typer(evaluation, name="eval")
     return app

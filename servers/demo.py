@@ -1,4 +1,4 @@
-"""The demo tenant: Atlas Services, its API key, and what it knows (`demo/knowledge`)."""
+"""The demo tenant: Atlas Services, its API key, what it knows (`demo/knowledge`) and sells (`demo/products.tsv`)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from salambot.common.v1 import envelope_pb2, options_pb2
+from salambot.nlu.v1 import entity_types_pb2, nlu_service_pb2, nlu_service_pb2_grpc
 from salambot.rag.v1 import rag_pb2, rag_service_pb2, rag_service_pb2_grpc
 
 from servers.kit import method
@@ -16,23 +17,27 @@ from servers.kit.envelope import Envelope, complete, new_id
 from servers.kit.errors import NotFound, Unauthorized
 from servers.kit.platform import Platform
 from servers.kit.principal import Principal
+from servers.nlu.entity_types.listing import read_values
 
 TENANT = "demo"
 LOCALE = "fr-MA"
 KNOWLEDGE = Path(__file__).parents[1] / "demo" / "knowledge"
+PRODUCTS = Path(__file__).parents[1] / "demo" / "products.tsv"
 SCOPES = frozenset(value for value in options_pb2.Scope.values() if value)
 
-_PUT = "/salambot.rag.v1.RAGService/PutDocument"
+_PUT_DOCUMENT = "/salambot.rag.v1.RAGService/PutDocument"
+_PUT_ENTITY_TYPE = "/salambot.nlu.v1.NLUService/PutEntityType"
 _SECONDS = 30.0
 
 
 async def load_demo(platform: Platform, home: Path, progress: Progress) -> str:
-    """Makes the tenant, its key and its knowledge where they are missing or out of date; returns the key.
+    """Makes the tenant, its key, knowledge and products where they are missing or out of date; returns the key.
 
-    The key is kept in `home`/demo.key, readable by the owner alone. RAG must be served. Raises SalamError.
+    The key is kept in `home`/demo.key, readable by the owner alone. NLU and RAG must be served. Raises SalamError.
     """
     await _ensure_tenant(platform)
     key = await _ensure_key(platform, home / "demo.key")
+    await _load_products(platform)
     await _load_knowledge(platform, progress)
     return key
 
@@ -69,12 +74,21 @@ def _keep(file: Path, key: str) -> None:
     file.write_text(f"{key}\n")
 
 
+async def _load_products(platform: Platform) -> None:
+    products = entity_types_pb2.EntityType(name="product", values=read_values(PRODUCTS))
+    nlu = nlu_service_pb2_grpc.NLUServiceStub(platform.channel)
+    with _on_behalf_of_demo(_PUT_ENTITY_TYPE, PRODUCTS.name):
+        await nlu.PutEntityType(
+            nlu_service_pb2.PutEntityTypeRequest(data=nlu_service_pb2.PutEntityTypeInput(entity_type=products))
+        )
+
+
 async def _load_knowledge(platform: Platform, progress: Progress) -> None:
     rag = rag_service_pb2_grpc.RAGServiceStub(platform.channel)
     files = sorted(KNOWLEDGE.glob("*.*.md"))
     for done, file in enumerate(files):
         progress("demo", "Loading the demo knowledge", done / len(files))
-        with _on_behalf_of_demo(file.name):
+        with _on_behalf_of_demo(_PUT_DOCUMENT, file.name):
             document = read_document(file)
             await rag.PutDocument(
                 rag_service_pb2.PutDocumentRequest(data=rag_service_pb2.PutDocumentInput(document=document))
@@ -83,11 +97,11 @@ async def _load_knowledge(platform: Platform, progress: Progress) -> None:
 
 
 @contextmanager
-def _on_behalf_of_demo(name: str) -> Iterator[None]:
+def _on_behalf_of_demo(path: str, name: str) -> Iterator[None]:
     principal = Principal(TENANT, "demo", SCOPES, LOCALE, internal=True)
     envelope = Envelope(tenant=TENANT, channel=envelope_pb2.CHANNEL_SYSTEM, message_id=new_id(name))
     complete(envelope, locale=LOCALE)
-    with serving(work(method.find(_PUT), principal, envelope, _SECONDS)):
+    with serving(work(method.find(path), principal, envelope, _SECONDS)):
         yield
 
 

@@ -58,7 +58,7 @@ class Component:
 
 
 COMPONENTS = (
-    Component("nlu", "NLUService", needs=("inference",)),
+    Component("nlu", "NLUService", needs=("postgres", "inference")),
     Component("rag", "RAGService", needs=("postgres", "inference", "vectors")),
     Component("llm", "LLMService"),
     Component("orchestrator", "OrchestratorService", needs=("postgres",)),

@@ -124,7 +124,7 @@ def test_what_is_there_has_its_line_in_the_registry() -> None:
 
 
 _SQL = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|CREATE|ALTER|DROP|TRUNCATE|BEGIN|GRANT)\s+[\w*(]")
-_STORES = re.compile(r"servers/(\w+/store|kit/tenants|kit/postgres/\w+|kit/vectors/\w+|kit/jobs/\w+)\.py")
+_STORES = re.compile(r"servers/((?:\w+/)+store|kit/tenants|kit/postgres/\w+|kit/vectors/\w+|kit/jobs/\w+)\.py")
 _SQL_ELSEWHERE = {
     "servers/kit/embedded/postgres.py",  # makes the database
     "servers/runtime.py",  # lets the app's role log in to the embedded one

@@ -1,6 +1,7 @@
 """Trains every model: `python -m training`."""
 
-from training import embedder, nlu
+from training import language, reader, transliteration
 
-nlu.main()
-embedder.main()
+transliteration.main()
+language.main()
+reader.main()

@@ -18,7 +18,6 @@ LEXICON_COLUMNS = ("darija_arabizi", "darija_arabic", "msa", "fr", "en")
 LEXICON_LANGUAGES = ("darija_arabizi", "darija_arabic", "ar", "fr", "en")
 HELD_OUT_PERCENT = 15
 _REMARK = re.compile(r"\([^)]*\)")
-_NEAREST = {**{name: (name,) for name in LANGUAGES}, "other_arabic": ("ar",), "other_latin": ("fr", "en")}
 
 
 class Example(NamedTuple):
@@ -51,23 +50,35 @@ def read_examples(folder: Path = CORPORA / "intents") -> list[Example]:
     return list(examples.values())
 
 
-def read_languages(folder: Path = CORPORA / "language") -> list[Example]:
-    """Sentences whose language alone is known.
-
-    Other languages count as the nearest that is served: other Arabic as Modern Standard Arabic; other Latin ones as
-    French and English by turns, which leaves the model in doubt between the two.
-    """
-    return [
-        Example(line.rpartition("\t")[2], "", _NEAREST[file.stem][number % len(_NEAREST[file.stem])], "", "")
-        for file in sorted(folder.glob("*.txt"))
-        for number, line in enumerate(file.read_text("utf-8").splitlines())
-        if line.strip()
-    ]
-
-
 def read_reviews(folder: Path = CORPORA / "sentiment") -> list[Example]:
     """Sentences whose language and sentiment are known."""
     return [Example(text, "", language, sentiment, "") for language, sentiment, text in _rows(folder)]
+
+
+class Opinion(NamedTuple):
+    """One opinion in all languages, and its sentiment."""
+
+    sentiment: str
+    texts: dict[str, str]
+
+
+def read_parallel(folder: Path = CORPORA / "parallel") -> list[dict[str, str]]:
+    """Sentences of one meaning: language → sentence. Raises ValueError for a row that lacks one."""
+    return [_texts(row) for row in _rows(folder)]
+
+
+def read_opinions(folder: Path = CORPORA / "opinions") -> list[Opinion]:
+    """Opinions on anything at all; raises ValueError for a row that is not well formed."""
+    opinions = [Opinion(row[0], _texts(row[1:])) for row in _rows(folder)]
+    if unknown := {opinion.sentiment for opinion in opinions} - set(SENTIMENTS):
+        raise ValueError(f"{folder}: {unknown} are no sentiments")
+    return opinions
+
+
+def _texts(row: list[str]) -> dict[str, str]:
+    if len(row) != len(LEXICON_LANGUAGES) or not all(map(str.strip, row)):
+        raise ValueError(f"not a sentence in each of {LEXICON_LANGUAGES}: {row}")
+    return dict(zip(LEXICON_LANGUAGES, row, strict=True))
 
 
 def read_lexicon(folder: Path = CORPORA / "lexicon") -> list[dict[str, tuple[str, ...]]]:

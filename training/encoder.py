@@ -1,6 +1,13 @@
-"""The encoder of both models: a bag of hashed features, pooled, then one residual layer."""
+"""The shared encoder: hashed features, pooled, then one residual layer, to a vector of the text's meaning.
+
+A row of the table says how much a feature counts as well as what it means. Features that training met too seldom have
+no row at all: that keeps the table small, and the noise out.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -8,59 +15,93 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from servers.kit.text.features import SPACE
+from servers.kit.text.features import SPACE, encode
+from training.teacher import SIZE as MEANING
+
+SIZE, HIDDEN = 256, 768
+"""Values of a row of the table, and of the inner layer."""
+ROWS = 76_000
+"""Features that have a row, those that most texts hold: what 25 MB of models leave room for."""
+
+Ids = NDArray[np.int64]
 
 
-class Bag(nn.Module):
-    """Ids of features → the sum of their rows, brought to unit length: (n, size).
+class Bags:
+    """Features of many texts, ready to be drawn from."""
 
-    A feature's row says how much it counts as well as what it means. Rows of features that training never saw stay
-    zero, so they add no noise.
-    """
+    def __init__(self, texts: Sequence[str]) -> None:
+        flat, sizes = [], []
+        for start in range(0, len(texts), _CHUNK):
+            ids = encode(texts[start : start + _CHUNK])
+            present = ids > 0
+            flat.append(ids[present])
+            sizes.append(present.sum(1))
+        self._flat = np.concatenate(flat).astype(np.int64)
+        self._sizes = np.concatenate(sizes)
+        self._starts = np.concatenate(([0], np.cumsum(self._sizes)[:-1]))
 
-    def __init__(self, size: int, seen: NDArray[np.float32]) -> None:
-        """`seen` (SPACE + 1) scales the first values of each row: the feature's idf, 0 where it was never seen."""
-        super().__init__()
-        self.table = nn.Parameter(torch.randn(SPACE + 1, size) * torch.from_numpy(seen)[:, None] / size**0.5)
-        self.size = size
+    def __len__(self) -> int:
+        return len(self._sizes)
 
-    def forward(self, ids: Tensor, offsets: Tensor) -> Tensor:
-        """Vectors of the bags that begin at `offsets` of the flat `ids`, of length sqrt(size)."""
-        pooled = functional.embedding_bag(ids, self.table, offsets, mode="sum")
-        return functional.normalize(pooled, eps=1e-6) * self.size**0.5
+    def draw(self, texts: Ids, keep: float = 1.0, random: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Ids and offsets, as `Encoder` wants them, of the texts at these places; a feature is kept with chance `keep`."""
+        sizes = self._sizes[texts]
+        starts = np.repeat(self._starts[texts] - np.concatenate(([0], np.cumsum(sizes)[:-1])), sizes)
+        ids = self._flat[starts + np.arange(sizes.sum())]
+        if random is not None:
+            kept = random.random(len(ids), np.float32) < keep
+            owner = np.repeat(np.arange(len(texts)), sizes)[kept]
+            ids, sizes = ids[kept], np.bincount(owner, minlength=len(texts))
+        return torch.from_numpy(ids), torch.from_numpy(np.concatenate(([0], np.cumsum(sizes)[:-1])))
+
+    def frequencies(self) -> NDArray[np.int64]:
+        """How many texts hold each feature: (SPACE + 1,)."""
+        owner = np.repeat(np.arange(len(self)), self._sizes)
+        held = np.unique(owner * (SPACE + 1) + self._flat) % (SPACE + 1)
+        return np.bincount(held, minlength=SPACE + 1)
+
+
+_CHUNK = 2048
+
+
+class Vectors(NamedTuple):
+    """What the encoder makes of texts: the pooled rows (n, SIZE), and the unit vectors of their meaning (n, MEANING)."""
+
+    pooled: Tensor
+    meaning: Tensor
 
 
 class Encoder(nn.Module):
-    """A bag and one residual layer: ids → vectors (n, size)."""
+    """Ids of features → `Vectors`. `rows` (SPACE + 1) is the row of each feature; 0, which stays nought, for none."""
 
-    def __init__(self, size: int, hidden: int, seen: NDArray[np.float32]) -> None:
-        """See Bag."""
+    def __init__(self, frequencies: NDArray[np.int64], texts: int) -> None:
+        """`frequencies` are how many of so many `texts` hold each feature."""
         super().__init__()
-        self.bag = Bag(size, seen)
-        self.inner = nn.Linear(size, hidden)
-        self.outer = nn.Linear(hidden, size)
+        kept = np.sort(np.argsort(-frequencies, kind="stable")[:ROWS])
+        kept = kept[frequencies[kept] > 0]
+        self.rows = np.zeros(SPACE + 1, np.int32)
+        self.rows[kept] = np.arange(1, len(kept) + 1)
+        rarity = np.log((1 + texts) / (1 + frequencies[kept])) / np.log(1 + texts)
+        scale = torch.from_numpy(np.concatenate(([0.0], rarity)).astype(np.float32))[:, None]
+        self.table = nn.Parameter(torch.randn(len(kept) + 1, SIZE) * scale / SIZE**0.5)
+        self.inner = nn.Linear(SIZE, HIDDEN)
+        self.outer = nn.Linear(HIDDEN, MEANING)
+        self.direct = nn.Linear(SIZE, MEANING, bias=False)
 
-    def forward(self, ids: Tensor, offsets: Tensor, dropout: float = 0.0) -> Tensor:
-        """Vectors of the bags; `dropout` is that of values, in training."""
-        pooled = functional.dropout(self.bag(ids, offsets), dropout, self.training)
+    def forward(self, ids: Tensor, offsets: Tensor, dropout: float = 0.0) -> Vectors:
+        """Vectors of the bags that begin at `offsets` of the flat `ids`; `dropout` is that of values, in training."""
+        rows = torch.from_numpy(self.rows[ids.numpy()].astype(np.int64))
+        table = functional.embedding_bag(rows, self.table, offsets, mode="sum", sparse=True, padding_idx=0)
+        pooled = functional.dropout(functional.normalize(table, eps=1e-6) * SIZE**0.5, dropout, self.training)
         inner = functional.dropout(functional.relu(self.inner(pooled)), dropout, self.training)
-        return pooled + self.outer(inner)
+        return Vectors(pooled, functional.normalize(self.direct(pooled) + self.outer(inner), eps=1e-6))
 
-
-def bags(ids: NDArray[np.int32], keep: float = 1.0, seed: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """Padded ids as flat ids and offsets; each feature is kept with probability `keep`."""
-    present = ids > 0
-    if seed is not None and keep < 1.0:
-        present &= seed.random(ids.shape, dtype=np.float32) < keep
-    offsets = np.concatenate(([0], np.cumsum(present.sum(1))[:-1]))
-    return torch.from_numpy(ids[present].astype(np.int64)), torch.from_numpy(offsets)
-
-
-def inverse_document_frequency(ids: NDArray[np.int32], fewest: int = 2) -> NDArray[np.float32]:
-    """Idf of each feature over the documents of `ids`, scaled to a mean of about 1; 0 under `fewest` documents."""
-    frequency = np.zeros(SPACE + 1, np.int64)
-    for row in ids:
-        frequency[np.unique(row)] += 1
-    frequency[0] = 0
-    idf = np.log((1 + len(ids)) / (1 + frequency)) / np.log(1 + len(ids))
-    return np.where(frequency >= fewest, idf, 0).astype(np.float32)
+    def read(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts."""
+        self.eval()
+        bags = Bags(texts)
+        with torch.no_grad():
+            parts = [
+                self(*bags.draw(places)) for places in np.array_split(np.arange(len(bags)), len(bags) // _CHUNK + 1)
+            ]
+        return Vectors(*(torch.cat(part) for part in zip(*parts, strict=True)))

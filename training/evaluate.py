@@ -42,16 +42,15 @@ def print_nlu(
     }
     languages = np.array([example.language for example in examples])
     print(
-        "| language | sentences | language | intent | intent in top 3 | confident | right when confident | sentiment | urgency |"
+        "| language | sentences | intent | intent in top 3 | confident | right when confident | sentiment | urgency |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     for language in (*LANGUAGES, "all"):
         chosen = (languages == language) | (language == "all")
         intent, wanted = probabilities["intent"][chosen], targets["intent"][chosen]
         top3 = (np.argsort(intent)[:, -3:] == wanted[:, None]).any(1).mean()
         confident = intent.max(1) >= 0.5
         figures = (
-            accuracy(probabilities["language"][chosen], targets["language"][chosen]),
             accuracy(intent, wanted),
             top3,
             confident.mean(),

@@ -22,7 +22,8 @@ from servers.rag.index import items_of
 from servers.rag.retrieval import Found, subjects_of
 from servers.rag.vocabulary import LANGUAGES
 from training.corpus import Example, read_examples
-from training.embedder import Model, train
+from training.embedding import Embedding, train
+from training.reader import kept_encoder
 
 ANCHORS = {
     "account_close": "#fermer-compte",
@@ -82,7 +83,7 @@ ANCHORS = {
 class Trial(Embedder):
     """Embeds with a model in training, without a model server."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Embedding) -> None:
         self._model = model
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -140,7 +141,7 @@ def print_figures(measured: Measured) -> None:
 def main() -> None:
     """Trains without the held-out sentences, then asks them."""
     examples = read_examples()
-    model = train([example for example in examples if not example.held_out])
+    model = train(kept_encoder(), [example for example in examples if not example.held_out])
     print_figures(asyncio.run(measure(Trial(model), [example for example in examples if example.held_out])))
 
 

@@ -114,7 +114,7 @@ async def _redis(url: str) -> str:
 async def _triton(address: str) -> str:
     triton = TritonInference(address)
     try:
-        if not await triton.ready("nlu"):
+        if not await triton.ready("encoder"):
             raise ConnectionError("the model nlu is not ready")
         return address
     finally:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from servers.kit.blobs import Blobs
 from servers.kit.cache import Cache, RateLimiter
 from servers.kit.chain import Chain
+from servers.kit.changes import Changes
 from servers.kit.client import Channel
 from servers.kit.credentials import Signer
 from servers.kit.errors import InternalError, UpstreamError
@@ -57,6 +58,7 @@ class Platform:
     postgres: Postgres
     cache: Cache
     events: Events
+    changes: Changes
     tenants: Tenants
     blobs: Blobs
     jobs: Jobs
@@ -116,6 +118,8 @@ async def open_platform(
         stack.push_async_callback(channel.close)
         events = Events(cache)
         await stack.enter_async_context(events.running())
+        changes = Changes(cache)
+        await stack.enter_async_context(changes.running())
         platform = Platform(
             settings=settings,
             addresses=addresses,
@@ -125,6 +129,7 @@ async def open_platform(
             postgres=postgres,
             cache=cache,
             events=events,
+            changes=changes,
             tenants=tenants,
             blobs=Blobs.open(settings.blobs_url, settings.home / "blobs"),
             secret=secret.encode(),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -28,6 +29,10 @@ _OPTIONS = [
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 ]
+
+
+_SILENCE_S = 0.05
+_LONGEST_HEARING_S = 2.0
 
 
 class SocketInterceptor(grpc.aio.ServerInterceptor):
@@ -63,6 +68,8 @@ class SocketInterceptor(grpc.aio.ServerInterceptor):
             try:
                 await self._chain.stream(_call(method, context), serve, request, context, context.write)
             except SalamError as error:
+                if method.client_streaming:
+                    await _hear_out(request)
                 await _abort(context, error)
 
         make, behaviour = {
@@ -72,6 +79,15 @@ class SocketInterceptor(grpc.aio.ServerInterceptor):
             (True, True): (grpc.stream_stream_rpc_method_handler, stream),
         }[handler.request_streaming, handler.response_streaming]
         return make(behaviour, handler.request_deserializer, handler.response_serializer)
+
+
+async def _hear_out(requests: AsyncIterable[object]) -> None:
+    """Waits, but not long, until the client writes no more: grpc.aio's tells a write that fails in place of our error."""
+    iterator = aiter(requests)
+    with suppress(Exception):
+        async with asyncio.timeout(_LONGEST_HEARING_S):
+            while True:
+                await asyncio.wait_for(anext(iterator), _SILENCE_S)
 
 
 async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: SalamError) -> None:

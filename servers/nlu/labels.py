@@ -23,7 +23,6 @@ class Labels:
     """Words of the contract, in the order of the model's outputs, and the version of the model."""
 
     version: str
-    languages: tuple[str, ...]
     intents: tuple[str, ...]
     sentiments: tuple[str, ...]
     urgencies: tuple[str, ...]
@@ -36,7 +35,6 @@ def read_labels(file: Path) -> Labels:
         raise ValueError(f"{file} was trained on other features than these; train again with `make train`")
     return Labels(
         version=content["version"],
-        languages=tuple(content["language"]),
         intents=tuple(content["intent"]),
         sentiments=tuple(content["sentiment"]),
         urgencies=tuple(content["urgency"]),

@@ -1,44 +1,106 @@
-"""Which of the five languages a message is in, by script and by the small words that give each one away."""
+"""Which language a message is in: a linear model over the hashed features that every model reads.
+
+It knows the five languages that are served and two more classes, so that Egyptian is not taken for Darija, nor Spanish
+for French: other Arabic dialects, and other languages in Latin letters. One table of int8 weights, read with numpy in
+the process itself: 25 µs a message, and the same answer when the model server is down.
+
+    model = language_model()
+    model.identify(encode(["fin n9der nshouf la facture ?"]))[0].language      # "darija_arabizi"
+
+`python -m training.language` makes `language.npz`, and says how well it does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
 
-from servers.kit.text.normalise import normalise
+import numpy as np
+from numpy.typing import NDArray
 
-_MARKERS: Mapping[str, str] = {
-    "fr": "je j tu il elle nous vous ils le la les un une des du de d est ce que qui quoi pas ne n pour avec dans sur mon ma "
-    "mes votre vos et ou mais comment pourquoi quand combien est suis ai avez bonjour merci svp c s l au aux",
-    "en": "i you he she it we they the a an of to in on for with my your is are was do does did not don t can could would "
-    "please how what where when why which hi hello thanks this that have has and but me am im",
-    "darija_arabizi": "ana nta nti howa hiya hna ntoma dyal dial d f mn l 3la m3a wach wash chnou chno fin kifach 3lach imta "
-    "ch7al chhal bghit khassni kayn makaynch daba mazal 3afak afak salam bzaf bezzaf had hadi hada dyali dialy rah w wla "
-    "chi walo ma machi khouya lah 3ndi 3andi 3ndkom lia liya n9der momkin chokran safi yak bach li b",
-    "ar": "هل ما ماذا كيف اين متي لماذا كم من الي علي في عن هذا هذه ذلك التي الذي لم لن لا قد ان انا نحن انتم اريد اود "
-    "يمكنني يمكن ارجو شكرا لكم لديكم فضلكم مع بعد قبل منذ حتي لكن كان عند لدي الا اي و يا ليس لي بي رقم",
-    "darija_arabic": "واش شنو اشنو فين كيفاش علاش امتي امته وقتاش شحال بغيت خاصني خاص كاين كاينه ماكاينش دابا مازال عفاك عفاكم "
-    "بزاف هاد هادي هادا هادشي ديال ديالي ديالكم ديالو راه را ولا شي والو ماشي خويا ختي عندي عندكم ليا ليه نقدر حنا نتا "
-    "نتوما باش غير زوين مزيان حيت ف د اللي لي كي فيه شنا اش منين لله تاع كنت عاود بلا شكون هو ما كلشي",
-}
-_DARIJA_PREFIXES = ("كن", "كت", "كي", "مكا", "ماكا", "غن", "غت")
+from servers.kit.text.features import FEATURES_VERSION, SPACE
+
+SERVED: Final = ("fr", "ar", "en", "darija_arabizi", "darija_arabic")
+CLASSES: Final = (*SERVED, "other_arabic", "other_latin")
+"""What the model tells apart, in the order of its outputs."""
+
+FILE: Final = Path(__file__).parent / "language.npz"
+
+_FR, _AR, _EN = 0, 1, 2
+_OTHER_ARABIC, _OTHER_LATIN = 5, 6
+
+Probabilities = NDArray[np.float32]
+
+
+class Identified(NamedTuple):
+    """The served language a message is in, or the nearest to it; its probability; that of it being in none of them."""
+
+    language: str
+    confidence: float
+    unknown: float
+
+
+class LanguageModel:
+    """A row of weights for each feature: their sum over a text, by the square root of how many, is its evidence."""
+
+    def __init__(self, table: NDArray[np.int8], scale: float, bias: Probabilities) -> None:
+        """`table` (rows, 7) in steps of `scale`; `rows` is a power of two that ids are folded to, row 0 for none."""
+        self.table = table
+        self.scale = scale
+        self.bias = bias
+        self._fold = np.int32((SPACE // (len(table) - 1)).bit_length() - 1)
+
+    def cooled(self, temperature: float) -> LanguageModel:
+        """The same model, all its evidence divided by `temperature`."""
+        return LanguageModel(self.table, self.scale / temperature, self.bias / np.float32(temperature))
+
+    def logits(self, ids: NDArray[np.int32]) -> Probabilities:
+        """Evidence for each class, not normalised: (n, L) ids, 0 for none → (n, 7)."""
+        counts = np.count_nonzero(ids, 1)
+        ids = ids[:, : counts.max(initial=0)]
+        rows = ((ids - 1) >> self._fold) + 1  # -1 shifts to -1: padding stays row 0, which is nought
+        sums = self.table.take(rows, 0).sum(1, dtype=np.int32)
+        logits: Probabilities = (
+            sums * (self.scale / np.sqrt(np.maximum(counts, 1)))[:, None].astype(np.float32) + self.bias
+        )
+        return logits
+
+    def probabilities(self, ids: NDArray[np.int32]) -> Probabilities:
+        """Probability of each of `CLASSES`: int32 (n, L) of `encode` → float32 (n, 7)."""
+        return softmax(self.logits(ids))
+
+    def identify(self, ids: NDArray[np.int32]) -> list[Identified]:
+        """What each message is in. Another Arabic dialect is nearest to `ar`; another Latin language, to `fr` or `en`."""
+        return [nearest(row) for row in self.probabilities(ids)]
+
+
+def nearest(probabilities: Probabilities) -> Identified:
+    """The best served language of one row of `probabilities`."""
+    best = int(probabilities.argmax())
+    if best == _OTHER_ARABIC:
+        best = _AR
+    elif best == _OTHER_LATIN:
+        best = _FR if probabilities[_FR] >= probabilities[_EN] else _EN
+    return Identified(SERVED[best], float(probabilities[best]), float(probabilities[len(SERVED) :].sum()))
+
+
+def softmax(logits: Probabilities) -> Probabilities:
+    """Probabilities along the last axis."""
+    raised: Probabilities = np.exp(logits - logits.max(-1, keepdims=True))
+    raised /= raised.sum(-1, keepdims=True)
+    return raised
+
+
+def read_language_model(file: Path = FILE) -> LanguageModel:
+    """Reads the model; raises OSError, or ValueError when it was trained on other features than these."""
+    with np.load(file) as arrays:
+        if int(arrays["features_version"]) != FEATURES_VERSION:
+            raise ValueError(f"{file} was trained on other features than these; train again with `make train`")
+        return LanguageModel(arrays["table"], float(arrays["scale"]), arrays["bias"])
 
 
 @cache
-def _markers() -> dict[str, frozenset[str]]:
-    return {language: frozenset(words.split()) for language, words in _MARKERS.items()}
-
-
-def guess(text: str) -> dict[str, float]:
-    """Weight of each language, at least 0; all equal when nothing gives the text away."""
-    words = normalise(text).split()
-    arabic = sum("\u0600" <= letter <= "\u06ff" for letter in text)
-    latin = sum(letter.isascii() and letter.isalpha() for letter in text)
-    weights = {language: 0.1 + sum(word in markers for word in words) for language, markers in _markers().items()}
-    weights["darija_arabizi"] += sum(any(digit in word for digit in "3792") and not word.isdigit() for word in words)
-    weights["darija_arabic"] += sum(word.startswith(_DARIJA_PREFIXES) or word.endswith("ش") for word in words)
-    if arabic != latin:
-        for language in weights:
-            if (language in ("ar", "darija_arabic")) != (arabic > latin):
-                weights[language] = 0.0
-    return weights
+def language_model() -> LanguageModel:
+    """The model that comes with the code, read when it is first asked for."""
+    return read_language_model()

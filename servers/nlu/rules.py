@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from servers.kit.text.normalise import normalise, sound
 from servers.nlu.labels import Labels
-from servers.nlu.language import guess
 from servers.nlu.lexicon import Lexicon, read_lexicon
 
 Probabilities = NDArray[np.float32]
@@ -26,10 +25,9 @@ _SHORT = 4  # phrases under this length must be whole words
 _FEWEST_SOUNDS = 3
 
 
-class Scores(NamedTuple):
-    """Probabilities for several messages, each (n, labels), in the order of `Labels`."""
+class Judgement(NamedTuple):
+    """Probabilities for one message, in the order of `Labels`."""
 
-    language: Probabilities
     intent: Probabilities
     sentiment: Probabilities
     urgency: Probabilities
@@ -63,26 +61,20 @@ class Rules:
             for concept, languages in self._lexicon.concepts.items()
         }
 
-    def score(self, texts: Sequence[str]) -> Scores:
-        """Probabilities by rule."""
-        rows = [self._score(text) for text in texts]
-        return Scores(*(np.array(column, np.float32) for column in zip(*rows, strict=True)))
-
-    def _score(self, text: str) -> tuple[list[float], list[float], list[float], list[float]]:
+    def score(self, text: str, in_darija: bool) -> Judgement:
+        """Probabilities by rule. Only Darija, which has no spelling of its own, is also taken by its sound."""
         labels = self._labels
-        language = guess(text)
-        in_darija = max(language, key=language.__getitem__).startswith("darija")
         concepts = self._concepts(normalise(text), in_darija)
         intents = self._intents(concepts)
-        return (
-            _share([language.get(name, 0.0) for name in labels.languages]),
+        columns = (
             _share([intents.get(name, 0.0) for name in labels.intents], _DOUBT),
             _one_of(labels.sentiments, _sentiment(concepts)),
             _one_of(labels.urgencies, _urgency(concepts)),
         )
+        return Judgement(*(np.array(column, np.float32) for column in columns))
 
     def _concepts(self, normalised: str, in_darija: bool) -> frozenset[str]:
-        """Concepts the text speaks of. Only Darija, which has no spelling of its own, is also taken by its sound."""
+        """Concepts the text speaks of."""
         written, heard = f" {normalised} ", f" {sound(normalised)} " if in_darija else ""
         return frozenset(
             concept

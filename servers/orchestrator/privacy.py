@@ -7,7 +7,7 @@ import hashlib
 from salambot.orchestrator.v1 import orchestrator_pb2
 
 from servers.kit.tenants import Tenants
-from servers.kit.text.masking import mask
+from servers.kit.text.masking import mask, mask_value
 from servers.kit.text.policy import Policies
 
 EXTRACTIVE = "extractive"
@@ -31,11 +31,12 @@ class Privacy:
         A text without a model's hand in it quotes the tenant's own words, whose telephone numbers are for everybody; a
         model may have repeated what the customer told it.
         """
-        policy, key = await self._policies.of(tenant)
+        policy, key, names = await self._policies.of(tenant)
         stored = orchestrator_pb2.Reply()
         stored.CopyFrom(reply)
         if reply.model_used != EXTRACTIVE:
-            stored.reply_text = mask(reply.reply_text, policy, key=key)
+            stored.reply_text = mask(reply.reply_text, policy, key=key, names=names)
         for entity in stored.entities:
-            entity.value = mask(entity.value, policy, key=key)
+            if entity.personal:
+                entity.value = mask_value(entity.type, entity.value, policy, key=key)
         return stored

@@ -1,4 +1,4 @@
-"""Texts as vectors, by the model `embedder`."""
+"""Texts as vectors, by the shared encoder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servers.kit.inference.interfaces import Inference
 from servers.kit.text import features
 from servers.kit.vectors.interfaces import DIMENSIONS
 
-MODEL = "embedder"
+MODEL = "encoder"
 BATCH = 32
 
 _PROBE = "bonjour, je voudrais voir ma facture · سلام، بغيت نشوف الفاتورة · where is my order?"

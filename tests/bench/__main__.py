@@ -17,12 +17,14 @@ from servers.kit.settings import read_settings
 from tests.bench.gateway import gateway
 from tests.bench.interceptors import interceptors
 from tests.bench.message import message
+from tests.bench.nlu import nlu
 from tests.bench.result import Result
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Result]]]] = {
     "gateway": gateway,
     "interceptors": interceptors,
     "message": message,
+    "nlu": nlu,
 }
 
 

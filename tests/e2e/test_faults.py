@@ -13,6 +13,14 @@ pytestmark = pytest.mark.xdist_group("e2e")
 
 SOON = 60.0
 
+IN_EVERY_LANGUAGE = [
+    ("Bonjour, je n'ai toujours pas reçu mon colis, mon numéro est le 0612345678", "fr"),
+    ("I still have not received my parcel, my number is 0612345678", "en"),
+    ("لم أستلم طردي بعد، ورقم هاتفي هو 0612345678", "ar"),
+    ("salam mazal ma wslatnich lcommande dyali, nmrti 0612345678", "darija_arabizi"),
+    ("مازال ما وصلاتنيش الكوموند ديالي، نمرتي 0612345678", "darija_arabic"),
+]
+
 
 async def _well_again(salambot: Installation) -> None:
     """Waits until a message is answered from the knowledge again, with nothing missing."""
@@ -36,6 +44,11 @@ async def test_without_triton_rules_read_and_a_person_is_offered(salambot: Insta
     assert data["language"] == "fr"
     assert data["route"] == "person"
     assert "conseiller" in data["reply_text"]
+    for text, language in IN_EVERY_LANGUAGE:
+        read = (await salambot.post("/v1/nlu/analyze", {**message(""), "data": {"text": text}})).json()["data"]
+        assert (read["degraded"], read["model_version"], read["language"]) == (True, "", language)
+        assert [entity["type"] for entity in read["entities"]] == ["phone"]
+        assert "[phone]" in read["masked_text"]
     await _well_again(salambot)
 
 

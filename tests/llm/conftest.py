@@ -65,7 +65,18 @@ async def llm(
     platform = type(base_platform)(
         **{
             name: getattr(base_platform, name)
-            for name in ("addresses", "chain", "postgres", "cache", "events", "tenants", "blobs", "jobs", "secret")
+            for name in (
+                "addresses",
+                "chain",
+                "postgres",
+                "cache",
+                "events",
+                "tenants",
+                "blobs",
+                "jobs",
+                "secret",
+                "changes",
+            )
         },
         settings=base_platform.settings.model_copy(update={"llm_url": models.url}),
         handlers=handlers,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -6,12 +8,13 @@ from salambot.nlu.v1 import nlu_pb2
 
 from servers.kit.text.masking import Policy, masking_key
 from servers.kit.text.policy import MASK_ALL, Masking
+from servers.nlu.conditions import Conditions
 from servers.nlu.labels import Labels
 from servers.nlu.reader import LEAST_CONFIDENCE, UNKNOWN, Reader
 
 
-async def read(reader: Reader, *texts: str, masking: Masking = MASK_ALL) -> list[nlu_pb2.Analysis]:
-    return await reader.read([nlu_pb2.AnalyzeInput(text=text) for text in texts], masking)
+async def read(reader: Reader, *texts: str, **conditions: Any) -> list[nlu_pb2.Analysis]:
+    return await reader.read([nlu_pb2.AnalyzeInput(text=text) for text in texts], Conditions(**conditions))
 
 
 async def test_the_message_of_the_contract(reader: Reader) -> None:
@@ -132,7 +135,7 @@ async def test_whatever_is_written_is_read(reader: Reader, rules_reader: Reader,
     "text", ["0612345678", "driss@a.ma 0612345678", "😡😡", "???", "1234 5678", "https://shop.example/a"]
 )
 async def test_a_message_without_words_says_nothing(reader: Reader, text: str) -> None:
-    (analysis,) = await reader.read([nlu_pb2.AnalyzeInput(text=text)], otherwise=common.LANGUAGE_AR)
+    (analysis,) = await read(reader, text, otherwise=common.LANGUAGE_AR)
     assert (analysis.language, analysis.language_confidence) == (common.LANGUAGE_AR, 0)
     assert (analysis.intent, analysis.confidence) == (UNKNOWN, 0)
     assert analysis.sentiment == common.SENTIMENT_NEUTRAL

@@ -162,7 +162,8 @@ async def test_a_conversation_that_there_is_not(orchestrator: Orchestrator) -> N
 
 
 async def test_what_is_stored_is_masked(orchestrator: Orchestrator) -> None:
-    orchestrator.nlu.analysis.entities.append(nlu_pb2.Entity(type="phone", value="0612345678"))
+    orchestrator.nlu.analysis.entities.append(nlu_pb2.Entity(type="phone", value="0612345678", personal=True))
+    orchestrator.nlu.analysis.entities.append(nlu_pb2.Entity(type="order_number", value="CMD-2024-001"))
     orchestrator.nlu.masked = "appelez [phone]"
     orchestrator.rag.passages = [("Écrivez à agence@atlas.example.", 0.9)]
     reply = await orchestrator.send("appelez 0612345678", user_id="0612345678")
@@ -175,6 +176,7 @@ async def test_what_is_stored_is_masked(orchestrator: Orchestrator) -> None:
     # The tenant's own address is for everybody, and a message sent again gets the reply it had.
     assert "agence@atlas.example" in turn.reply.reply_text
     assert turn.user_text == "appelez [phone]"
+    assert [entity.value for entity in turn.reply.entities] == ["[phone]", "CMD-2024-001"]
 
 
 async def test_leaving_a_stream_early_stores_nothing(orchestrator: Orchestrator) -> None:

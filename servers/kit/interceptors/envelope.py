@@ -13,9 +13,15 @@ from servers.kit.interceptors.base import Interceptor
 
 
 class EnvelopeCheck(Interceptor):
-    """The tenant comes from the credential and the envelope must agree."""
+    """The tenant comes from the credential and the envelope must agree.
+
+    The first envelope of a stream is that of the call; a later message may leave its own out.
+    """
 
     def on_request(self, call: Call, message: Message) -> None:
+        if call.envelope is not None and not message.HasField("envelope"):
+            message.envelope.CopyFrom(call.envelope)  # type: ignore[attr-defined]
+            return
         envelope = cast(Envelope, message.envelope)  # type: ignore[attr-defined]
         if call.principal is None:
             raise PermissionDenied("the call has no credential")
@@ -28,7 +34,8 @@ class EnvelopeCheck(Interceptor):
         if envelope.tenant != call.principal.tenant:
             raise PermissionDenied("this key does not belong to the tenant that the envelope names")
         complete(envelope, locale=call.principal.locale)
-        call.envelope = envelope
+        if call.envelope is None:
+            call.envelope = envelope
 
     def on_response(self, call: Call, message: Message) -> None:
         if call.envelope is not None:

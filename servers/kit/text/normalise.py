@@ -1,10 +1,25 @@
 """One written form for the many ways a Moroccan customer types the same words.
 
-`normalise` is what every reader of text looks at: the features of the models, rules, lexicons. It lower-cases, folds
-compatibility forms, accents and the variants of Arabic letters, drops tatweel, vowel signs, joiners and skin tones,
-shortens stretched letters (`salaaaam`), and leaves words, `?`, `!` and emoji separated by single spaces.
+`normalise` is what every reader of text looks at: the features of the models, rules, lexicons. The models were trained
+on what it writes, so its output never changes. It folds, in this order:
 
-`sound` goes further, to a rough consonant skeleton shared by both scripts: `bghit`, `bghyt` and `بغيت` sound alike.
+| written                                           | becomes                                                   |
+|---------------------------------------------------|-----------------------------------------------------------|
+| compatibility forms (NFKC): `ﷲ`, `ﻻ`, `ﬁ`, `Ｆ`, `²` | the plain letters: `الله`, `لا`, `fi`, `f`, `2`              |
+| capitals                                          | small letters                                             |
+| accents: `é`, `ç`; `œ`, `æ`, `ß`, `ø`, `ł`, `đ`, `ı` | the bare letter; `oe`, `ae`, `ss`, `o`, `l`, `d`, `i`     |
+| `أ إ آ ٱ`, `ى ی ئ`, `ؤ`, `ة ۃ ہ`                       | `ا`, `ي`, `و`, `ه`                                          |
+| `ک گ ڭ ݣ`, `ڨ`, `پ`, `ڤ ڥ`, `چ ژ`                       | `ك`, `ق`, `ب`, `ف`, `ج`                                      |
+| a lone hamza, tatweel, vowel signs (Mn)           | nothing                                                   |
+| joiners, direction marks (Cf), skin tones (Sk)    | nothing                                                   |
+| digits of any script: `٢`                          | 0 to 9                                                    |
+| `?`, `؟`, `⸮`; `!`                                 | `?`; `!`; each a word of its own                          |
+| emoji and other symbols (So)                      | themselves, each a word of its own                        |
+| everything else: punctuation, controls, blanks    | one blank between words, none at the ends                 |
+| the same letter or sign three times or more       | once: `salaaaam` is `salam`; digits are never shortened   |
+
+`offsets` tells where each character came from. `sound` goes further, to a rough consonant skeleton shared by both
+scripts: `bghit`, `bghyt` and `بغيت` sound alike.
 """
 
 from __future__ import annotations
@@ -13,7 +28,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
-_STRETCHED = re.compile(r"([^\d\s])\1{2,}")
+STRETCHED = re.compile(r"([^\d\s])\1{2,}")
+"""A character that `normalise` writes once."""
 
 _ARABIC_FORMS = {
     "أ": "ا", "إ": "ا", "آ": "ا", "ٱ": "ا", "ى": "ي", "ی": "ي", "ئ": "ي", "ؤ": "و", "ة": "ه", "ۃ": "ه", "ہ": "ه",
@@ -21,8 +37,6 @@ _ARABIC_FORMS = {
     "ء": None, "ـ": None,
 }  # fmt: skip
 _LATIN_FORMS = {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
-
-
 _MARKS = {"?": " ? ", "؟": " ? ", "⸮": " ? ", "!": " ! "}
 _DROPPED = ("Mn", "Cf", "Sk")  # vowel signs, joiners and direction marks, skin tones
 
@@ -51,15 +65,16 @@ class _Forms(dict[int, str | None]):
         return form
 
 
-_forms = _Forms(str.maketrans({**_ARABIC_FORMS, **_LATIN_FORMS, **_MARKS}))
+FORMS = _Forms(str.maketrans({**_ARABIC_FORMS, **_LATIN_FORMS, **_MARKS}))
+"""What `normalise` writes for each lower-case code point: its folded form, blanks where words part, None for nothing."""
 
 
 def normalise(text: str) -> str:
     """The text as words, `?`, `!` and emoji separated by single spaces; never fails, may be empty."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    folded = " ".join(text.lower().translate(_forms).split())
-    return _STRETCHED.sub(r"\1", folded)
+    folded = " ".join(text.lower().translate(FORMS).split())
+    return STRETCHED.sub(r"\1", folded)
 
 
 class _Digits(dict[int, int]):

@@ -177,6 +177,7 @@ class Entity(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
+    PERSONAL_FIELD_NUMBER: _builtins.int
     type: _builtins.str
     """Kind of thing: a built-in one (`phone`, `email`, `url`, `amount`, `order_number`, `invoice_number`, `ticket_number`,
     `account_number`, `date`, `time`, `city`, `iban`, `rib`, `card_number`, `cin`, `person`, `size`, `quantity`) or one
@@ -188,6 +189,8 @@ class Entity(_message.Message):
     """Offset of the first code point."""
     end: _builtins.int
     """Offset after the last code point."""
+    personal: _builtins.bool
+    """True when it is personal data: it stands masked in `masked_text`, and its value may not be stored as it is."""
     def __init__(
         self,
         *,
@@ -195,10 +198,11 @@ class Entity(_message.Message):
         value: _builtins.str = ...,
         start: _builtins.int = ...,
         end: _builtins.int = ...,
+        personal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start", "type", b"type", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "personal", b"personal", "start", b"start", "type", b"type", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

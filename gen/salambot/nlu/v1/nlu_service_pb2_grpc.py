@@ -270,8 +270,8 @@ class NLUServiceServicer:
         """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
         everywhere within a second. At most 10 s.
 
-        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
-        50 types), upstream_error.
+        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than 50
+        types or 2,000,000 code points of values and synonyms in all), upstream_error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

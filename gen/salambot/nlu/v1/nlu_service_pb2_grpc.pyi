@@ -116,8 +116,8 @@ class NLUServiceStub:
     """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
     everywhere within a second. At most 10 s.
 
-    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
-    50 types), upstream_error.
+    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than 50
+    types or 2,000,000 code points of values and synonyms in all), upstream_error.
     """
     GetEntityType: _grpc.UnaryUnaryMultiCallable[_nlu_service_pb2.GetEntityTypeRequest, _nlu_service_pb2.GetEntityTypeResponse]
     """GetEntityType returns one definition with its values. At most 3 s.
@@ -223,8 +223,8 @@ class NLUServiceAsyncStub(NLUServiceStub):
     """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
     everywhere within a second. At most 10 s.
 
-    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
-    50 types), upstream_error.
+    Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than 50
+    types or 2,000,000 code points of values and synonyms in all), upstream_error.
     """
     GetEntityType: _aio.UnaryUnaryMultiCallable[_nlu_service_pb2.GetEntityTypeRequest, _nlu_service_pb2.GetEntityTypeResponse]  # type: ignore[assignment]
     """GetEntityType returns one definition with its values. At most 3 s.
@@ -417,8 +417,8 @@ class NLUServiceServicer(metaclass=_abc_1.ABCMeta):
         """PutEntityType defines a kind of thing that the tenant's customers name, in the place of the definition before. In force
         everywhere within a second. At most 10 s.
 
-        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than
-        50 types), upstream_error.
+        Errors: invalid_input (neither values nor patterns, a pattern that RE2 refuses, the name of a built-in type, more than 50
+        types or 2,000,000 code points of values and synonyms in all), upstream_error.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""What `salambot eval` does: labelled messages, those who answer them, and how well they do."""

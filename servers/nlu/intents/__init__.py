@@ -1,0 +1,1 @@
+"""A tenant's own intents: examples in, a head trained on them out, put in force and taken back without a pause."""

@@ -1,0 +1,81 @@
+"""Work done together: what is gathered, what it may fail, and who is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from servers.kit.gathering import Gathering
+
+
+class Work:
+    """Doubles numbers when the gate is open; remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def __call__(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        await self.gate.wait()
+        if 13 in items:
+            raise RuntimeError("thirteen")
+        return [2 * item for item in items]
+
+
+async def test_what_comes_while_work_is_done_is_done_together() -> None:
+    work = Work()
+    gathering = Gathering(work, most=4)
+    assert await gathering([1]) == [2]
+    work.gate.clear()
+    calls = [asyncio.create_task(gathering([number])) for number in (2,)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    calls += [asyncio.create_task(gathering(items)) for items in ([3, 4], [5], [6, 7, 8], [9] * 9)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    assert await asyncio.gather(*calls) == [[4], [6, 8], [10], [12, 14, 16], [18] * 9]
+    assert work.batches == [[1], [2], [3, 4, 5], [6, 7, 8], [9] * 9]
+
+
+async def test_a_caller_that_gives_up_costs_no_work_and_disturbs_nobody() -> None:
+    work = Work()
+    gathering = Gathering(work, most=4)
+    work.gate.clear()
+    first = asyncio.create_task(gathering([1]))
+    await asyncio.sleep(0.01)
+    second, third = asyncio.create_task(gathering([2])), asyncio.create_task(gathering([3]))
+    await asyncio.sleep(0)
+    first.cancel()
+    second.cancel()
+    work.gate.set()
+    assert await third == [6]
+    assert work.batches == [[1], [3]]
+
+
+async def test_a_failure_is_told_to_those_it_concerns() -> None:
+    work = Work()
+    gathering = Gathering(work, most=2)
+    outcomes = await asyncio.gather(gathering([13]), gathering([1]), gathering([2]), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [RuntimeError, RuntimeError, list]
+
+
+async def test_closing_lets_go_of_everybody() -> None:
+    work = Work()
+    gathering = Gathering(work, most=1)
+    work.gate.clear()
+    calls = [asyncio.create_task(gathering([number])) for number in range(3)]
+    await asyncio.sleep(0.01)
+    await gathering.close()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+
+
+@pytest.mark.parametrize("callers", [1, 100])
+async def test_every_caller_gets_its_own(callers: int) -> None:
+    gathering = Gathering(Work(), most=16)
+    results = await asyncio.gather(*(gathering([number, -number]) for number in range(100, 100 + callers)))
+    assert results == [[2 * number, -2 * number] for number in range(100, 100 + callers)]
