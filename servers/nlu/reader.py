@@ -35,7 +35,7 @@ UNKNOWN = "unknown"
 LEAST_CONFIDENCE = 0.5
 """Intents less probable than this are `unknown`: the contract's figure."""
 
-_BATCH = 64  # the model's max_batch_size
+_BATCH = 32  # half of max_batch_size: larger ones leave the cache of the processor
 _PATIENCE_S = 2.0  # of the 5 s a message may take
 _ALTERNATIVES = 3
 _LEAST_ALTERNATIVE = 0.01

@@ -27,7 +27,7 @@ FEATURES_VERSION: Final = 1
 SPACE: Final = 1 << 17
 """Ids run from 1 to SPACE; 0 is padding."""
 
-WIDTHS: Final = (256, 512, 2048)
+WIDTHS: Final = (64, 128, 192, 256, 384, 512, 1024, 2048)
 """Widths of a batch. A text with more features than the last keeps those of lowest hash: a fair sample, and the same
 sample in any two texts that share them."""
 
