@@ -77,21 +77,18 @@ def normalise(text: str) -> str:
     return STRETCHED.sub(r"\1", folded)
 
 
-class _Digits(dict[int, int]):
-    """Table for `str.translate`: decimal digits of any script to ASCII, everything else to itself."""
-
-    def __missing__(self, code: int) -> int:
-        digit = unicodedata.decimal(chr(code), None)
-        ascii_code = self[code] = code if digit is None else ord("0") + int(digit)
-        return ascii_code
-
-
-_digits = _Digits()
+_OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 
 
 def ascii_digits(text: str) -> str:
     """The text with the digits of all scripts written 0 to 9; offsets stay the same."""
-    return text if text.isascii() else text.translate(_digits)
+    if text.isascii() or not any(map(str.isdecimal, text)):
+        return text
+    return _OTHER_DIGIT.sub(_ascii_digit, text)
+
+
+def _ascii_digit(match: re.Match[str]) -> str:
+    return str(unicodedata.decimal(match[0]))
 
 
 # Digraphs that one Arabic letter stands for, then letters that the two scripts share. Vowels are `a`, `w` and `y`.
