@@ -41,6 +41,7 @@ _FARTHER = (
     2 / 3
 )  # how far messages reach of the scores of examples, which are nearer to each other: same hand, same language
 _HIGHEST_FLOOR = 0.2  # examples that repeat one another score as no message will
+_BLIND_FLOOR = 0.14  # the same where no example tells what lies beyond: other languages score lower, and are in scope
 _SEED = 1
 
 
@@ -162,7 +163,8 @@ def _curve(scores: Vectors, truth: NDArray[np.int64], intents: int) -> tuple[flo
     inside = truth < intents
     right = inside & (scores[:, :intents].argmax(axis=1) == truth)
     known = scores[right].max(axis=1) if right.any() else np.zeros(1, np.float32)
-    floor = min(float(np.quantile(known, _LOST)) * _FARTHER, _HIGHEST_FLOOR)
+    highest = _BLIND_FLOOR if inside.all() else _HIGHEST_FLOOR
+    floor = min(float(np.quantile(known, _LOST)) * _FARTHER, highest)
     losses = {
         float(temperature): _loss(_probabilities(scores, intents, temperature, floor), truth, inside)
         for temperature in _TEMPERATURES
