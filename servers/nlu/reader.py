@@ -21,7 +21,8 @@ from servers.nlu.code_switching import SpanFinder
 from servers.nlu.conditions import BY_DEFAULT, Conditions
 from servers.nlu.entities import find_entities
 from servers.nlu.entities.finder import Claim
-from servers.nlu.intents.reading import IntentReading, decide
+from servers.nlu.intents.encoding import MODEL
+from servers.nlu.intents.reading import LEAST_CONFIDENCE, IntentReading, decide
 from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
 from servers.nlu.language import SERVED, Identified, language_model, nearest
 from servers.nlu.rules import Probabilities, Rules
@@ -29,12 +30,8 @@ from servers.nlu.sight import seen
 
 log = structlog.get_logger(__name__)
 
-MODEL = "encoder"
 OUTPUTS = ("intent", "sentiment", "urgency", "vector")
 UNKNOWN = "unknown"
-LEAST_CONFIDENCE = 0.5
-"""Intents less probable than this are `unknown`: the contract's figure."""
-
 _BATCH = 32  # half of max_batch_size: larger ones leave the cache of the processor
 _PATIENCE_S = 2.0  # of the 5 s a message may take
 _ALTERNATIVES = 3

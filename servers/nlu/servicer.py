@@ -17,10 +17,11 @@ from servers.nlu.cache import AnalysisCache
 from servers.nlu.conditions import Conditions, ConditionsOf
 from servers.nlu.entity_types.catalogue import Catalogue, open_catalogue
 from servers.nlu.entity_types.servicer import EntityTypeRpcs
+from servers.nlu.intents.encoding import MODEL
 from servers.nlu.intents.intents import Intents
 from servers.nlu.intents.servicer import IntentRpcs
 from servers.nlu.labels import read_labels, word_of
-from servers.nlu.reader import MODEL, Reader
+from servers.nlu.reader import Reader
 
 
 class NLUService(EntityTypeRpcs, IntentRpcs, nlu_service_pb2_grpc.NLUServiceServicer):

@@ -9,8 +9,9 @@ from salambot.nlu.v1 import nlu_pb2
 from servers.kit.text.masking import Policy, masking_key
 from servers.kit.text.policy import MASK_ALL, Masking
 from servers.nlu.conditions import Conditions
+from servers.nlu.intents.reading import LEAST_CONFIDENCE
 from servers.nlu.labels import Labels
-from servers.nlu.reader import LEAST_CONFIDENCE, UNKNOWN, Reader
+from servers.nlu.reader import UNKNOWN, Reader
 
 
 async def read(reader: Reader, *texts: str, **conditions: Any) -> list[nlu_pb2.Analysis]:

@@ -10,7 +10,7 @@ from salambot.nlu.v1 import nlu_pb2
 from servers.nlu.intents.head import Head, Vectors
 
 LEAST_CONFIDENCE = 0.5
-"""A tenant's intent less probable than this does not stand before the built-in ones: the contract's figure."""
+"""An intent less probable than this is `unknown`, and a tenant's does not stand before the built-in ones: the contract's figure."""
 
 _EVERYBODY_S = frozenset({"greeting", "thanks", "goodbye", "human_agent", "bot_identity"})
 _NEAR_CERTAINTY = 0.9
