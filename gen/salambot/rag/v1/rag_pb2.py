@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from salambot.common.v1 import envelope_pb2 as salambot_dot_common_dot_v1_dot_envelope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19salambot/rag/v1/rag.proto\x12\x0fsalambot.rag.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!salambot/common/v1/envelope.proto\"?\n\x08\x43itation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03loc\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\"\x81\x05\n\x08\x44ocument\x12\x35\n\x02id\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\x12\x19\n\x05title\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12:\n\x08language\x18\x03 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x04text\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12\x19\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x35\n\x08\x61udience\x18\x06 \x01(\x0e\x32\x19.salambot.rag.v1.AudienceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x03url\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12j\n\nattributes\x18\x08 \x03(\x0b\x32).salambot.rag.v1.Document.AttributesEntryB+\xbaH(\x9a\x01%\x10 \"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03\x18\x80\x02\x12-\n\x05state\x18\t \x01(\x0e\x32\x1e.salambot.rag.v1.DocumentState\x12\x0f\n\x07problem\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\x05\x12\x15\n\rpassage_count\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe5\x02\n\rRetrieveInput\x12S\n\x05query\x18\x01 \x01(\tBD\xbaHAr\x03\x18\xd0\x0f\xba\x01\x39\n\x0fquery.not_empty\x12\x11must not be empty\x1a\x13this.matches(\'\\\\S\')\x12i\n\x07\x66ilters\x18\x02 \x03(\x0b\x32+.salambot.rag.v1.RetrieveInput.FiltersEntryB+\xbaH(\x9a\x01%\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03\x18\x80\x02\x12\x18\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12=\n\x08language\x18\x04 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_language\"\x9e\x01\n\x0eRetrieveOutput\x12\x10\n\x08passages\x18\x01 \x03(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12,\n\tcitations\x18\x04 \x03(\x0b\x32\x19.salambot.rag.v1.Citation\x12/\n\tlanguages\x18\x05 \x03(\x0e\x32\x1c.salambot.common.v1.Language*P\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x15\n\x11\x41UDIENCE_INTERNAL\x10\x02*\x80\x01\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44OCUMENT_STATE_PENDING\x10\x01\x12\x18\n\x14\x44OCUMENT_STATE_READY\x10\x02\x12\x19\n\x15\x44OCUMENT_STATE_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19salambot/rag/v1/rag.proto\x12\x0fsalambot.rag.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!salambot/common/v1/envelope.proto\"?\n\x08\x43itation\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03loc\x18\x02 \x01(\t\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0b\n\x03url\x18\x04 \x01(\t\"\xce\x06\n\x08\x44ocument\x12\x35\n\x02id\x18\x01 \x01(\tB)\xbaH&r$2\"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$\x12\x19\n\x05title\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12:\n\x08language\x18\x03 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x04text\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x18\xc0\x84=\x12\x19\n\x08\x63\x61tegory\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x35\n\x08\x61udience\x18\x06 \x01(\x0e\x32\x19.salambot.rag.v1.AudienceB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x03url\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\xd0\x0f\x12j\n\nattributes\x18\x08 \x03(\x0b\x32).salambot.rag.v1.Document.AttributesEntryB+\xbaH(\x9a\x01%\x10 \"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03\x18\x80\x02\x12-\n\x05state\x18\t \x01(\x0e\x32\x1e.salambot.rag.v1.DocumentState\x12\x0f\n\x07problem\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\x05\x12\x15\n\rpassage_count\x18\x0c \x01(\x05\x12.\n\ncreated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nvalid_from\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bvalid_until\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x06source\x18\x11 \x01(\tB$\xbaH!r\x1f\x32\x1d^([a-z0-9][a-z0-9_-]{0,62})?$\x12\x0e\n\x06origin\x18\x12 \x01(\t\x12\x12\n\nmedia_type\x18\x13 \x01(\t\x12\x10\n\x08warnings\x18\x14 \x03(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"3\n\x07Passage\x12\x0b\n\x03loc\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\"\x80\x01\n\x06Source\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x05\x12\x13\n\x0bunavailable\x18\x03 \x01(\x05\x12\x10\n\x08passages\x18\x04 \x01(\x05\x12.\n\nupdated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x82\x03\n\rRetrieveInput\x12S\n\x05query\x18\x01 \x01(\tBD\xbaHAr\x03\x18\xd0\x0f\xba\x01\x39\n\x0fquery.not_empty\x12\x11must not be empty\x1a\x13this.matches(\'\\\\S\')\x12i\n\x07\x66ilters\x18\x02 \x03(\x0b\x32+.salambot.rag.v1.RetrieveInput.FiltersEntryB+\xbaH(\x9a\x01%\x10\x10\"\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,62}$*\x05r\x03\x18\x80\x02\x12\x18\n\x05limit\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12=\n\x08language\x18\x04 \x01(\x0e\x32\x1c.salambot.common.v1.LanguageB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x00\x88\x01\x01\x12\x1b\n\x06\x62udget\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x1a.\n\x0c\x46iltersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_language\"\x9e\x01\n\x0eRetrieveOutput\x12\x10\n\x08passages\x18\x01 \x03(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x0e\n\x06scores\x18\x03 \x03(\x01\x12,\n\tcitations\x18\x04 \x03(\x0b\x32\x19.salambot.rag.v1.Citation\x12/\n\tlanguages\x18\x05 \x03(\x0e\x32\x1c.salambot.common.v1.Language*P\n\x08\x41udience\x12\x18\n\x14\x41UDIENCE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x41UDIENCE_PUBLIC\x10\x01\x12\x15\n\x11\x41UDIENCE_INTERNAL\x10\x02*\x80\x01\n\rDocumentState\x12\x1e\n\x1a\x44OCUMENT_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44OCUMENT_STATE_PENDING\x10\x01\x12\x18\n\x14\x44OCUMENT_STATE_READY\x10\x02\x12\x19\n\x15\x44OCUMENT_STATE_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOCUMENT'].fields_by_name['url']._serialized_options = b'\272H\005r\003\030\320\017'
   _globals['_DOCUMENT'].fields_by_name['attributes']._loaded_options = None
   _globals['_DOCUMENT'].fields_by_name['attributes']._serialized_options = b'\272H(\232\001%\020 \"\032r\0302\026^[a-z][a-z0-9_]{0,62}$*\005r\003\030\200\002'
+  _globals['_DOCUMENT'].fields_by_name['source']._loaded_options = None
+  _globals['_DOCUMENT'].fields_by_name['source']._serialized_options = b'\272H!r\0372\035^([a-z0-9][a-z0-9_-]{0,62})?$'
   _globals['_RETRIEVEINPUT_FILTERSENTRY']._loaded_options = None
   _globals['_RETRIEVEINPUT_FILTERSENTRY']._serialized_options = b'8\001'
   _globals['_RETRIEVEINPUT'].fields_by_name['query']._loaded_options = None
@@ -62,20 +64,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRIEVEINPUT'].fields_by_name['limit']._serialized_options = b'\272H\006\032\004\0302(\000'
   _globals['_RETRIEVEINPUT'].fields_by_name['language']._loaded_options = None
   _globals['_RETRIEVEINPUT'].fields_by_name['language']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_AUDIENCE']._serialized_start=1373
-  _globals['_AUDIENCE']._serialized_end=1453
-  _globals['_DOCUMENTSTATE']._serialized_start=1456
-  _globals['_DOCUMENTSTATE']._serialized_end=1584
+  _globals['_RETRIEVEINPUT'].fields_by_name['budget']._loaded_options = None
+  _globals['_RETRIEVEINPUT'].fields_by_name['budget']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
+  _globals['_AUDIENCE']._serialized_start=1791
+  _globals['_AUDIENCE']._serialized_end=1871
+  _globals['_DOCUMENTSTATE']._serialized_start=1874
+  _globals['_DOCUMENTSTATE']._serialized_end=2002
   _globals['_CITATION']._serialized_start=143
   _globals['_CITATION']._serialized_end=206
   _globals['_DOCUMENT']._serialized_start=209
-  _globals['_DOCUMENT']._serialized_end=850
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_start=801
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_end=850
-  _globals['_RETRIEVEINPUT']._serialized_start=853
-  _globals['_RETRIEVEINPUT']._serialized_end=1210
-  _globals['_RETRIEVEINPUT_FILTERSENTRY']._serialized_start=1151
-  _globals['_RETRIEVEINPUT_FILTERSENTRY']._serialized_end=1197
-  _globals['_RETRIEVEOUTPUT']._serialized_start=1213
-  _globals['_RETRIEVEOUTPUT']._serialized_end=1371
+  _globals['_DOCUMENT']._serialized_end=1055
+  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_start=1006
+  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_end=1055
+  _globals['_PASSAGE']._serialized_start=1057
+  _globals['_PASSAGE']._serialized_end=1108
+  _globals['_SOURCE']._serialized_start=1111
+  _globals['_SOURCE']._serialized_end=1239
+  _globals['_RETRIEVEINPUT']._serialized_start=1242
+  _globals['_RETRIEVEINPUT']._serialized_end=1628
+  _globals['_RETRIEVEINPUT_FILTERSENTRY']._serialized_start=1569
+  _globals['_RETRIEVEINPUT_FILTERSENTRY']._serialized_end=1615
+  _globals['_RETRIEVEOUTPUT']._serialized_start=1631
+  _globals['_RETRIEVEOUTPUT']._serialized_end=1789
 # @@protoc_insertion_point(module_scope)

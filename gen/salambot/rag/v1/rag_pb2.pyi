@@ -147,6 +147,12 @@ class Document(_message.Message):
     PASSAGE_COUNT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    VALID_FROM_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier chosen by the tenant, stable over versions; citations carry it."""
     title: _builtins.str
@@ -169,6 +175,14 @@ class Document(_message.Message):
     """Set by the server: 1 for the first upload, one more for each change of content."""
     passage_count: _builtins.int
     """Set by the server: how many passages searches can find."""
+    source: _builtins.str
+    """The source it belongs to, for instance `site` or `tickets`: what is listed, imported again and removed together.
+    An import sets it; empty for none.
+    """
+    origin: _builtins.str
+    """Set by the server: where in the source it was, a file's path or a page's address; empty for what was not imported."""
+    media_type: _builtins.str
+    """Set by the server: what its bytes were, for instance `application/pdf`; `text/markdown` for what was not imported."""
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Free attributes that filters match."""
@@ -180,6 +194,18 @@ class Document(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Set by the server: last change of content, UTC."""
+
+    @_builtins.property
+    def valid_from(self) -> _timestamp_pb2.Timestamp:
+        """Found from this moment on, UTC; from now on when left out."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """Not found from this moment on, UTC; never when left out."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Set by the server: what of it could not be taken, for instance `page 3 has no readable text`; at most 20."""
 
     def __init__(
         self,
@@ -198,14 +224,90 @@ class Document(_message.Message):
         passage_count: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        valid_from: _timestamp_pb2.Timestamp | None = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
+        source: _builtins.str = ...,
+        origin: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at", "valid_from", b"valid_from", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "audience", b"audience", "category", b"category", "created_at", b"created_at", "id", b"id", "language", b"language", "passage_count", b"passage_count", "problem", b"problem", "state", b"state", "text", b"text", "title", b"title", "updated_at", b"updated_at", "url", b"url", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "audience", b"audience", "category", b"category", "created_at", b"created_at", "id", b"id", "language", b"language", "media_type", b"media_type", "origin", b"origin", "passage_count", b"passage_count", "problem", b"problem", "source", b"source", "state", b"state", "text", b"text", "title", b"title", "updated_at", b"updated_at", "url", b"url", "valid_from", b"valid_from", "valid_until", b"valid_until", "version", b"version", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Document: _TypeAlias = Document  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """Passage is a piece of a document as searches find it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOC_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    loc: _builtins.str
+    """The place in the document: `#voir-facture`, `#page=3`, `#row=12`; no two passages of a document share one."""
+    title: _builtins.str
+    """Heading, question or title above it."""
+    text: _builtins.str
+    """The text."""
+    def __init__(
+        self,
+        *,
+        loc: _builtins.str = ...,
+        title: _builtins.str = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["loc", b"loc", "text", b"text", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
+
+@_typing.final
+class Source(_message.Message):
+    """Source is what a tenant's documents come from, with the figures of what is there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    UNAVAILABLE_FIELD_NUMBER: _builtins.int
+    PASSAGES_FIELD_NUMBER: _builtins.int
+    UPDATED_AT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, as imports and documents give it; empty for the documents that have none."""
+    documents: _builtins.int
+    """Documents in it."""
+    unavailable: _builtins.int
+    """Those of them that searches cannot find: pending or failed."""
+    passages: _builtins.int
+    """Passages that searches find."""
+    @_builtins.property
+    def updated_at(self) -> _timestamp_pb2.Timestamp:
+        """Last change of one of its documents, UTC."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        documents: _builtins.int = ...,
+        unavailable: _builtins.int = ...,
+        passages: _builtins.int = ...,
+        updated_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "name", b"name", "passages", b"passages", "unavailable", b"unavailable", "updated_at", b"updated_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Source: _TypeAlias = Source  # noqa: Y015
 
 @_typing.final
 class RetrieveInput(_message.Message):
@@ -237,12 +339,17 @@ class RetrieveInput(_message.Message):
     FILTERS_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """The question, in any of the five languages."""
     limit: _builtins.int
     """How many passages at most, 1 to 50; 5 when left out."""
     language: _envelope_pb2.Language.ValueType
     """The customer's language, where known: passages in it are preferred among equals."""
+    budget: _builtins.int
+    """The most characters the passages may have together; longer ones are reduced to the sentences that matter most to the
+    question, in their order, with `…` where something is left out. No limit when left out.
+    """
     @_builtins.property
     def filters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What passages must match: `category`, `language`, `audience`, `document`, or a free attribute, by name."""
@@ -254,10 +361,11 @@ class RetrieveInput(_message.Message):
         filters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         limit: _builtins.int = ...,
         language: _envelope_pb2.Language.ValueType | None = ...,
+        budget: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "language", b"language"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "filters", b"filters", "language", b"language", "limit", b"limit", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_language", b"_language", "budget", b"budget", "filters", b"filters", "language", b"language", "limit", b"limit", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__language: _TypeAlias = _typing.Literal["language"]  # noqa: Y015
     _WhichOneofArgType__language: _TypeAlias = _typing.Literal["_language", b"_language"]  # noqa: Y015
@@ -286,7 +394,7 @@ class RetrieveOutput(_message.Message):
 
     @_builtins.property
     def scores(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Relevance, 0 to 1."""
+        """Relevance, 0 to 1: the probability that the passage answers the question."""
 
     @_builtins.property
     def citations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Citation]:

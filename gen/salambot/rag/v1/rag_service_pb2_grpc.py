@@ -60,6 +60,56 @@ class RAGServiceStub:
                 request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.SerializeToString,
                 response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.FromString,
                 _registered_method=True)
+        self.ListPassages = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/ListPassages',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesResponse.FromString,
+                _registered_method=True)
+        self.ListSources = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/ListSources',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesResponse.FromString,
+                _registered_method=True)
+        self.DeleteDocuments = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/DeleteDocuments',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.FromString,
+                _registered_method=True)
+        self.UploadFile = channel.stream_unary(
+                '/salambot.rag.v1.RAGService/UploadFile',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileResponse.FromString,
+                _registered_method=True)
+        self.StartImport = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/StartImport',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportResponse.FromString,
+                _registered_method=True)
+        self.WatchImport = channel.unary_stream(
+                '/salambot.rag.v1.RAGService/WatchImport',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportResponse.FromString,
+                _registered_method=True)
+        self.GetImport = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/GetImport',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportResponse.FromString,
+                _registered_method=True)
+        self.ListImports = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/ListImports',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsResponse.FromString,
+                _registered_method=True)
+        self.ListImportItems = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/ListImportItems',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsResponse.FromString,
+                _registered_method=True)
+        self.CancelImport = channel.unary_unary(
+                '/salambot.rag.v1.RAGService/CancelImport',
+                request_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportRequest.SerializeToString,
+                response_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportResponse.FromString,
+                _registered_method=True)
 
 
 class RAGServiceServicer:
@@ -96,7 +146,7 @@ class RAGServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDocuments(self, request, context):
-        """ListDocuments lists the tenant's documents by id, without their texts. At most 3 s.
+        """ListDocuments lists the tenant's documents by id, of one source where asked for, without their texts. At most 3 s.
 
         Errors: invalid_input (a page token that is not ours).
         """
@@ -108,6 +158,102 @@ class RAGServiceServicer:
         """DeleteDocument removes a document and its passages. Deleting what is not there succeeds. At most 10 s.
 
         Errors: upstream_error, timeout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPassages(self, request, context):
+        """ListPassages lists the passages of a document, as searches find them, in their order. At most 3 s.
+
+        Errors: invalid_input (`not_found`; a page token that is not ours).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSources(self, request, context):
+        """ListSources lists the tenant's sources by name, with their figures. At most 3 s.
+
+        Errors: upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDocuments(self, request, context):
+        """DeleteDocuments removes the documents of a source, or with `all` the tenant's whole knowledge. No search finds them once
+        it returns; their texts and passages are removed soon after. At most 10 s.
+
+        Errors: invalid_input (neither `source` nor `all`), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UploadFile(self, request_iterator, context):
+        """UploadFile keeps a file for an import, for a day or until one has taken it. The first message names it, all carry its
+        bytes in order. The same bytes again change nothing. On REST the body is the file, its name in the address:
+        `POST /v1/rag/files?name=guide.pdf`. At most 5 minutes.
+
+        Errors: invalid_input (an empty file, or one of more than 50 MB), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartImport(self, request, context):
+        """StartImport begins to take documents from an origin into a source, as a job that survives restarts, and returns at once;
+        WatchImport follows it. What is there already, byte for byte, is left as it is; a changed document takes the place of
+        the old one at once. One import a source at a time. At most 5 s.
+
+        Errors: invalid_input (uploads that are not there; a folder that is not opened for imports; an address that is not
+        public; `conflict`: the source is being imported), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchImport(self, request, context):
+        """WatchImport sends an import whenever its figures change, until it ends. At most 10 minutes, then watch again.
+
+        Errors: invalid_input (`not_found`), upstream_error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImport(self, request, context):
+        """GetImport returns an import. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImports(self, request, context):
+        """ListImports lists the tenant's imports, the latest first. At most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListImportItems(self, request, context):
+        """ListImportItems is the report of an import: what was taken, skipped and why, in the order of the origin. At most 3 s.
+
+        Errors: invalid_input (`not_found`; a page token that is not ours).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelImport(self, request, context):
+        """CancelImport calls an import off: the item being taken is finished, no other is begun. At most 5 s.
+
+        Errors: invalid_input (`not_found`), upstream_error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -140,6 +286,56 @@ def add_RAGServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocument,
                     request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.FromString,
                     response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.SerializeToString,
+            ),
+            'ListPassages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPassages,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesResponse.SerializeToString,
+            ),
+            'ListSources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSources,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesResponse.SerializeToString,
+            ),
+            'DeleteDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDocuments,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.SerializeToString,
+            ),
+            'UploadFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.UploadFile,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileResponse.SerializeToString,
+            ),
+            'StartImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartImport,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportResponse.SerializeToString,
+            ),
+            'WatchImport': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchImport,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportResponse.SerializeToString,
+            ),
+            'GetImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImport,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportResponse.SerializeToString,
+            ),
+            'ListImports': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImports,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsResponse.SerializeToString,
+            ),
+            'ListImportItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListImportItems,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsResponse.SerializeToString,
+            ),
+            'CancelImport': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelImport,
+                    request_deserializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportRequest.FromString,
+                    response_serializer=salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -278,6 +474,276 @@ class RAGService:
             '/salambot.rag.v1.RAGService/DeleteDocument',
             salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentRequest.SerializeToString,
             salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPassages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/ListPassages',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListPassagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/ListSources',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListSourcesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/DeleteDocuments',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.DeleteDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/salambot.rag.v1.RAGService/UploadFile',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.UploadFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/StartImport',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.StartImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/WatchImport',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.WatchImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/GetImport',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.GetImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImports(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/ListImports',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListImportItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/ListImportItems',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.ListImportItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelImport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.rag.v1.RAGService/CancelImport',
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportRequest.SerializeToString,
+            salambot_dot_rag_dot_v1_dot_rag__service__pb2.CancelImportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,7 +51,7 @@ class RAGServiceStub:
     Errors: invalid_input (`not_found`).
     """
     ListDocuments: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.ListDocumentsRequest, _rag_service_pb2.ListDocumentsResponse]
-    """ListDocuments lists the tenant's documents by id, without their texts. At most 3 s.
+    """ListDocuments lists the tenant's documents by id, of one source where asked for, without their texts. At most 3 s.
 
     Errors: invalid_input (a page token that is not ours).
     """
@@ -59,6 +59,62 @@ class RAGServiceStub:
     """DeleteDocument removes a document and its passages. Deleting what is not there succeeds. At most 10 s.
 
     Errors: upstream_error, timeout.
+    """
+    ListPassages: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.ListPassagesRequest, _rag_service_pb2.ListPassagesResponse]
+    """ListPassages lists the passages of a document, as searches find them, in their order. At most 3 s.
+
+    Errors: invalid_input (`not_found`; a page token that is not ours).
+    """
+    ListSources: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.ListSourcesRequest, _rag_service_pb2.ListSourcesResponse]
+    """ListSources lists the tenant's sources by name, with their figures. At most 3 s.
+
+    Errors: upstream_error.
+    """
+    DeleteDocuments: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.DeleteDocumentsRequest, _rag_service_pb2.DeleteDocumentsResponse]
+    """DeleteDocuments removes the documents of a source, or with `all` the tenant's whole knowledge. No search finds them once
+    it returns; their texts and passages are removed soon after. At most 10 s.
+
+    Errors: invalid_input (neither `source` nor `all`), upstream_error.
+    """
+    UploadFile: _grpc.StreamUnaryMultiCallable[_rag_service_pb2.UploadFileRequest, _rag_service_pb2.UploadFileResponse]
+    """UploadFile keeps a file for an import, for a day or until one has taken it. The first message names it, all carry its
+    bytes in order. The same bytes again change nothing. On REST the body is the file, its name in the address:
+    `POST /v1/rag/files?name=guide.pdf`. At most 5 minutes.
+
+    Errors: invalid_input (an empty file, or one of more than 50 MB), upstream_error.
+    """
+    StartImport: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.StartImportRequest, _rag_service_pb2.StartImportResponse]
+    """StartImport begins to take documents from an origin into a source, as a job that survives restarts, and returns at once;
+    WatchImport follows it. What is there already, byte for byte, is left as it is; a changed document takes the place of
+    the old one at once. One import a source at a time. At most 5 s.
+
+    Errors: invalid_input (uploads that are not there; a folder that is not opened for imports; an address that is not
+    public; `conflict`: the source is being imported), upstream_error.
+    """
+    WatchImport: _grpc.UnaryStreamMultiCallable[_rag_service_pb2.WatchImportRequest, _rag_service_pb2.WatchImportResponse]
+    """WatchImport sends an import whenever its figures change, until it ends. At most 10 minutes, then watch again.
+
+    Errors: invalid_input (`not_found`), upstream_error.
+    """
+    GetImport: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.GetImportRequest, _rag_service_pb2.GetImportResponse]
+    """GetImport returns an import. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    ListImports: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.ListImportsRequest, _rag_service_pb2.ListImportsResponse]
+    """ListImports lists the tenant's imports, the latest first. At most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    ListImportItems: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.ListImportItemsRequest, _rag_service_pb2.ListImportItemsResponse]
+    """ListImportItems is the report of an import: what was taken, skipped and why, in the order of the origin. At most 3 s.
+
+    Errors: invalid_input (`not_found`; a page token that is not ours).
+    """
+    CancelImport: _grpc.UnaryUnaryMultiCallable[_rag_service_pb2.CancelImportRequest, _rag_service_pb2.CancelImportResponse]
+    """CancelImport calls an import off: the item being taken is finished, no other is begun. At most 5 s.
+
+    Errors: invalid_input (`not_found`), upstream_error.
     """
 
 @_typing.type_check_only
@@ -84,7 +140,7 @@ class RAGServiceAsyncStub(RAGServiceStub):
     Errors: invalid_input (`not_found`).
     """
     ListDocuments: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.ListDocumentsRequest, _rag_service_pb2.ListDocumentsResponse]  # type: ignore[assignment]
-    """ListDocuments lists the tenant's documents by id, without their texts. At most 3 s.
+    """ListDocuments lists the tenant's documents by id, of one source where asked for, without their texts. At most 3 s.
 
     Errors: invalid_input (a page token that is not ours).
     """
@@ -92,6 +148,62 @@ class RAGServiceAsyncStub(RAGServiceStub):
     """DeleteDocument removes a document and its passages. Deleting what is not there succeeds. At most 10 s.
 
     Errors: upstream_error, timeout.
+    """
+    ListPassages: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.ListPassagesRequest, _rag_service_pb2.ListPassagesResponse]  # type: ignore[assignment]
+    """ListPassages lists the passages of a document, as searches find them, in their order. At most 3 s.
+
+    Errors: invalid_input (`not_found`; a page token that is not ours).
+    """
+    ListSources: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.ListSourcesRequest, _rag_service_pb2.ListSourcesResponse]  # type: ignore[assignment]
+    """ListSources lists the tenant's sources by name, with their figures. At most 3 s.
+
+    Errors: upstream_error.
+    """
+    DeleteDocuments: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.DeleteDocumentsRequest, _rag_service_pb2.DeleteDocumentsResponse]  # type: ignore[assignment]
+    """DeleteDocuments removes the documents of a source, or with `all` the tenant's whole knowledge. No search finds them once
+    it returns; their texts and passages are removed soon after. At most 10 s.
+
+    Errors: invalid_input (neither `source` nor `all`), upstream_error.
+    """
+    UploadFile: _aio.StreamUnaryMultiCallable[_rag_service_pb2.UploadFileRequest, _rag_service_pb2.UploadFileResponse]  # type: ignore[assignment]
+    """UploadFile keeps a file for an import, for a day or until one has taken it. The first message names it, all carry its
+    bytes in order. The same bytes again change nothing. On REST the body is the file, its name in the address:
+    `POST /v1/rag/files?name=guide.pdf`. At most 5 minutes.
+
+    Errors: invalid_input (an empty file, or one of more than 50 MB), upstream_error.
+    """
+    StartImport: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.StartImportRequest, _rag_service_pb2.StartImportResponse]  # type: ignore[assignment]
+    """StartImport begins to take documents from an origin into a source, as a job that survives restarts, and returns at once;
+    WatchImport follows it. What is there already, byte for byte, is left as it is; a changed document takes the place of
+    the old one at once. One import a source at a time. At most 5 s.
+
+    Errors: invalid_input (uploads that are not there; a folder that is not opened for imports; an address that is not
+    public; `conflict`: the source is being imported), upstream_error.
+    """
+    WatchImport: _aio.UnaryStreamMultiCallable[_rag_service_pb2.WatchImportRequest, _rag_service_pb2.WatchImportResponse]  # type: ignore[assignment]
+    """WatchImport sends an import whenever its figures change, until it ends. At most 10 minutes, then watch again.
+
+    Errors: invalid_input (`not_found`), upstream_error.
+    """
+    GetImport: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.GetImportRequest, _rag_service_pb2.GetImportResponse]  # type: ignore[assignment]
+    """GetImport returns an import. At most 3 s.
+
+    Errors: invalid_input (`not_found`).
+    """
+    ListImports: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.ListImportsRequest, _rag_service_pb2.ListImportsResponse]  # type: ignore[assignment]
+    """ListImports lists the tenant's imports, the latest first. At most 3 s.
+
+    Errors: invalid_input (a page token that is not ours).
+    """
+    ListImportItems: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.ListImportItemsRequest, _rag_service_pb2.ListImportItemsResponse]  # type: ignore[assignment]
+    """ListImportItems is the report of an import: what was taken, skipped and why, in the order of the origin. At most 3 s.
+
+    Errors: invalid_input (`not_found`; a page token that is not ours).
+    """
+    CancelImport: _aio.UnaryUnaryMultiCallable[_rag_service_pb2.CancelImportRequest, _rag_service_pb2.CancelImportResponse]  # type: ignore[assignment]
+    """CancelImport calls an import off: the item being taken is finished, no other is begun. At most 5 s.
+
+    Errors: invalid_input (`not_found`), upstream_error.
     """
 
 class RAGServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -138,7 +250,7 @@ class RAGServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rag_service_pb2.ListDocumentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_rag_service_pb2.ListDocumentsResponse, _abc.Awaitable[_rag_service_pb2.ListDocumentsResponse]]:
-        """ListDocuments lists the tenant's documents by id, without their texts. At most 3 s.
+        """ListDocuments lists the tenant's documents by id, of one source where asked for, without their texts. At most 3 s.
 
         Errors: invalid_input (a page token that is not ours).
         """
@@ -152,6 +264,122 @@ class RAGServiceServicer(metaclass=_abc_1.ABCMeta):
         """DeleteDocument removes a document and its passages. Deleting what is not there succeeds. At most 10 s.
 
         Errors: upstream_error, timeout.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPassages(
+        self,
+        request: _rag_service_pb2.ListPassagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.ListPassagesResponse, _abc.Awaitable[_rag_service_pb2.ListPassagesResponse]]:
+        """ListPassages lists the passages of a document, as searches find them, in their order. At most 3 s.
+
+        Errors: invalid_input (`not_found`; a page token that is not ours).
+        """
+
+    @_abc_1.abstractmethod
+    def ListSources(
+        self,
+        request: _rag_service_pb2.ListSourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.ListSourcesResponse, _abc.Awaitable[_rag_service_pb2.ListSourcesResponse]]:
+        """ListSources lists the tenant's sources by name, with their figures. At most 3 s.
+
+        Errors: upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteDocuments(
+        self,
+        request: _rag_service_pb2.DeleteDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.DeleteDocumentsResponse, _abc.Awaitable[_rag_service_pb2.DeleteDocumentsResponse]]:
+        """DeleteDocuments removes the documents of a source, or with `all` the tenant's whole knowledge. No search finds them once
+        it returns; their texts and passages are removed soon after. At most 10 s.
+
+        Errors: invalid_input (neither `source` nor `all`), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def UploadFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_rag_service_pb2.UploadFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.UploadFileResponse, _abc.Awaitable[_rag_service_pb2.UploadFileResponse]]:
+        """UploadFile keeps a file for an import, for a day or until one has taken it. The first message names it, all carry its
+        bytes in order. The same bytes again change nothing. On REST the body is the file, its name in the address:
+        `POST /v1/rag/files?name=guide.pdf`. At most 5 minutes.
+
+        Errors: invalid_input (an empty file, or one of more than 50 MB), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def StartImport(
+        self,
+        request: _rag_service_pb2.StartImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.StartImportResponse, _abc.Awaitable[_rag_service_pb2.StartImportResponse]]:
+        """StartImport begins to take documents from an origin into a source, as a job that survives restarts, and returns at once;
+        WatchImport follows it. What is there already, byte for byte, is left as it is; a changed document takes the place of
+        the old one at once. One import a source at a time. At most 5 s.
+
+        Errors: invalid_input (uploads that are not there; a folder that is not opened for imports; an address that is not
+        public; `conflict`: the source is being imported), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchImport(
+        self,
+        request: _rag_service_pb2.WatchImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_rag_service_pb2.WatchImportResponse], _abc.AsyncIterator[_rag_service_pb2.WatchImportResponse]]:
+        """WatchImport sends an import whenever its figures change, until it ends. At most 10 minutes, then watch again.
+
+        Errors: invalid_input (`not_found`), upstream_error.
+        """
+
+    @_abc_1.abstractmethod
+    def GetImport(
+        self,
+        request: _rag_service_pb2.GetImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.GetImportResponse, _abc.Awaitable[_rag_service_pb2.GetImportResponse]]:
+        """GetImport returns an import. At most 3 s.
+
+        Errors: invalid_input (`not_found`).
+        """
+
+    @_abc_1.abstractmethod
+    def ListImports(
+        self,
+        request: _rag_service_pb2.ListImportsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.ListImportsResponse, _abc.Awaitable[_rag_service_pb2.ListImportsResponse]]:
+        """ListImports lists the tenant's imports, the latest first. At most 3 s.
+
+        Errors: invalid_input (a page token that is not ours).
+        """
+
+    @_abc_1.abstractmethod
+    def ListImportItems(
+        self,
+        request: _rag_service_pb2.ListImportItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.ListImportItemsResponse, _abc.Awaitable[_rag_service_pb2.ListImportItemsResponse]]:
+        """ListImportItems is the report of an import: what was taken, skipped and why, in the order of the origin. At most 3 s.
+
+        Errors: invalid_input (`not_found`; a page token that is not ours).
+        """
+
+    @_abc_1.abstractmethod
+    def CancelImport(
+        self,
+        request: _rag_service_pb2.CancelImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_rag_service_pb2.CancelImportResponse, _abc.Awaitable[_rag_service_pb2.CancelImportResponse]]:
+        """CancelImport calls an import off: the item being taken is finished, no other is begun. At most 5 s.
+
+        Errors: invalid_input (`not_found`), upstream_error.
         """
 
 def add_RAGServiceServicer_to_server(servicer: RAGServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
