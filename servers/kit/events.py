@@ -48,6 +48,11 @@ def name_of(event: event_pb2.EventType.ValueType) -> str:
 
 
 @cache
+def _emitted(name: str) -> Counter:
+    return EMITTED.labels(name)
+
+
+@cache
 def _word_of(channel: envelope_pb2.Channel.ValueType) -> str:
     return envelope_pb2.Channel.Name(channel).removeprefix("CHANNEL_").lower()
 
@@ -65,7 +70,7 @@ class Events:
         if envelope is None:
             return
         name = name_of(event)
-        EMITTED.labels(name).inc()
+        _emitted(name).inc()
         if len(self._waiting) >= _BUFFER:
             self._waiting.popleft()
             DROPPED.inc()

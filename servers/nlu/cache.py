@@ -27,6 +27,7 @@ from servers.nlu.shared_values import SharedValues
 Read = Callable[[Sequence[nlu_pb2.AnalyzeInput]], Awaitable[list[nlu_pb2.Analysis]]]
 
 ANSWERED = Counter("salambot_nlu_analyses_total", "Analyses, by where they came from.", ("source",))
+_READ, _REMEMBERED_HERE, _REMEMBERED_IN_REDIS = map(ANSWERED.labels, ("read", "memory", "redis"))
 
 LONGEST = 256
 """Code points of a message that may be kept: nobody writes a longer one twice."""
@@ -65,7 +66,7 @@ class AnalysisCache:
         known = await self._find({key for key, _ in keyed if isinstance(key, str)})
         unread = {key: message for key, message in keyed if key not in known}
         fresh = dict(zip(unread, await read(list(unread.values())) if unread else (), strict=True))
-        ANSWERED.labels("read").inc(len(unread))
+        _READ.inc(len(unread))
         for key, message in unread.items():
             if isinstance(key, str) and _may_be_kept(message, fresh[key]):
                 self._keep(key, fresh[key])
@@ -94,12 +95,12 @@ class AnalysisCache:
 
     async def _find(self, keys: set[str]) -> dict[str | int, bytes]:
         found: dict[str | int, bytes] = {key: value for key in keys if (value := self._memory.get(key)) is not None}
-        ANSWERED.labels("memory").inc(len(found))
+        _REMEMBERED_HERE.inc(len(found))
         for key in found:
             self._memory.move_to_end(str(key))
         asked = {key for key in keys - found.keys() if self._takes_part(key)}
         shared = await self._shared.find(asked)
-        ANSWERED.labels("redis").inc(len(shared))
+        _REMEMBERED_IN_REDIS.inc(len(shared))
         self._known_share += (len(shared) - len(asked) * self._known_share) / max(_OBSERVED, len(asked))
         for key, value in shared.items():
             self._remember(key, value)

@@ -7,13 +7,14 @@ a borrowed word, or one that several languages share, does not break a sentence 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from servers.kit.text.features import encode
+from servers.kit.text.normalise import normalise
 from servers.kit.text.offsets import words
 from servers.nlu.language import SERVED, LanguageModel, Probabilities, softmax
 
@@ -22,6 +23,9 @@ _DOUBT: Final = 0.005  # probability that a word says nothing of its language: n
 _FEWEST: Final = 2  # words of a span in the script of its neighbours
 _MOST_REMEMBERED: Final = 20_000  # words
 _IN_ARABIC_LETTERS: Final = (False, True, False, False, True)  # of SERVED
+
+Evidence = Sequence[float]
+"""What the model says of a word alone: the log probability of each of SERVED."""
 
 
 class Span(NamedTuple):
@@ -46,34 +50,48 @@ class SpanFinder:
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
-        self._remembered: dict[str, Probabilities] = {}
+        self._remembered: dict[str, Evidence] = {}
 
-    def find(self, text: str) -> list[Span]:
-        """The stretches of a message by language, in order; empty where it is all in one. Linear in the text's length.
+    def find(self, texts: Sequence[str]) -> list[list[Span]]:
+        """The stretches of each message by language, in order; empty where it is all in one. Linear in their length.
 
         Numbers, emoji and punctuation belong to the words before them, or after them where there are none before.
         """
-        found = [word for word in words(text) if any(map(str.isalpha, word.text))]
-        if len(found) < _FEWEST:
-            return []
-        arabic = [_is_arabic(word.text) for word in found]
-        evidence = _evidence(self._logits([word.text for word in found]), arabic)
-        runs = _join_single_words(_runs(_likeliest_path(evidence)), arabic)
-        if len(runs) < _FEWEST:
-            return []
-        bounds = [0, *(found[run.first].start for run in runs[1:]), len(text)]
+        spoken = [[word for word in normalise(text).split() if _has_letter(word)] for text in texts]
+        evidence = self._evidence([word for message in spoken for word in message])
         return [
-            Span(SERVED[run.language], _confidence(evidence, run), *_trimmed(text, start, end))
-            for run, (start, end) in zip(runs, pairwise(bounds), strict=True)
+            _spans(text, message, [evidence[word] for word in message])
+            for text, message in zip(texts, spoken, strict=True)
         ]
 
-    def _logits(self, texts: Sequence[str]) -> Probabilities:
-        """What the model says of each word alone: (words, 7)."""
+    def _evidence(self, spoken: Sequence[str]) -> Mapping[str, Evidence]:
+        """The evidence of these words, and maybe others; the model is asked for all new ones together."""
         if len(self._remembered) > _MOST_REMEMBERED:
             self._remembered.clear()
-        if unknown := [text for text in dict.fromkeys(texts) if text not in self._remembered]:
-            self._remembered.update(zip(unknown, self._model.logits(encode(unknown)), strict=True))
-        return np.array([self._remembered[text] for text in texts])
+        if unknown := [word for word in dict.fromkeys(spoken) if word not in self._remembered]:
+            logs = _log_probabilities(self._model.logits(encode(unknown)), list(map(_is_arabic, unknown)))
+            self._remembered.update(zip(unknown, logs.tolist(), strict=True))
+        return self._remembered
+
+
+def _spans(text: str, spoken: Sequence[str], evidence: Sequence[Evidence]) -> list[Span]:
+    """The stretches of a message whose words, `spoken` as `normalise` writes them, have this evidence."""
+    if len(spoken) < _FEWEST or _most_gained(evidence) < _SWITCH:
+        return []
+    runs = _join_single_words(_runs(_likeliest_path(evidence)), list(map(_is_arabic, spoken)))
+    if len(runs) < _FEWEST:
+        return []
+    found = [word for word in words(text) if _has_letter(word.text)]
+    bounds = [0, *(found[run.first].start for run in runs[1:]), len(text)]
+    return [
+        Span(SERVED[run.language], _confidence(evidence, run), *_trimmed(text, start, end))
+        for run, (start, end) in zip(runs, pairwise(bounds), strict=True)
+    ]
+
+
+def _most_gained(evidence: Sequence[Evidence]) -> float:
+    """By how much the best language of every word, switches for nothing, is likelier than one for all."""
+    return sum(map(max, evidence)) - max(map(sum, zip(*evidence, strict=True)))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -81,21 +99,24 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return end - len(stretch.lstrip()), start + len(stretch.rstrip())
 
 
-def _evidence(logits: Probabilities, arabic: Sequence[bool]) -> Probabilities:
-    """Log probability of each served language for each word: (words, 5)."""
+def _log_probabilities(logits: Probabilities, arabic: Sequence[bool]) -> Probabilities:
+    """Of each served language for each word, with some doubt: (words, 7) logits → (words, 5)."""
     in_letters = np.where(np.equal.outer(arabic, _IN_ARABIC_LETTERS), logits[:, : len(SERVED)], -np.inf)
-    evidence: Probabilities = np.log(softmax(in_letters) * (1 - _DOUBT) + _DOUBT / len(SERVED))
-    return evidence
+    logs: Probabilities = np.log(softmax(in_letters) * (1 - _DOUBT) + _DOUBT / len(SERVED))
+    return logs
+
+
+def _has_letter(word: str) -> bool:
+    return word.isalpha() or any(map(str.isalpha, word))
 
 
 def _is_arabic(word: str) -> bool:
     return any("\u0600" <= letter <= "\u06ff" for letter in word)
 
 
-def _likeliest_path(evidence: Probabilities) -> list[int]:
+def _likeliest_path(rows: Sequence[Evidence]) -> list[int]:
     """The language of each word, by Viterbi with one price for every switch."""
-    rows = evidence.tolist()
-    scores, came_from = rows[0], []
+    scores, came_from = list(rows[0]), []
     for row in rows[1:]:
         best = max(range(len(scores)), key=scores.__getitem__)
         switched = scores[best] - _SWITCH
@@ -134,6 +155,7 @@ def _is_short(run: _Run) -> bool:
     return run.last - run.first < _FEWEST
 
 
-def _confidence(evidence: Probabilities, run: _Run) -> float:
-    sums = evidence[run.first : run.last].sum(0) / np.sqrt(run.last - run.first)
+def _confidence(evidence: Sequence[Evidence], run: _Run) -> float:
+    logs = np.array(evidence[run.first : run.last])
+    sums = logs.sum(0) / np.sqrt(run.last - run.first)
     return float(softmax(sums)[run.language])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from salambot.common.v1 import envelope_pb2
@@ -41,6 +42,7 @@ def read_labels(file: Path) -> Labels:
     )
 
 
+@cache
 def language_of(word: str) -> envelope_pb2.Language.ValueType:
     """`darija_arabizi` → LANGUAGE_DARIJA_ARABIZI."""
     return envelope_pb2.Language.Value(f"LANGUAGE_{word.upper()}")
@@ -51,16 +53,19 @@ def language_of_locale(locale: str) -> envelope_pb2.Language.ValueType:
     return _BY_LOCALE.get(locale.partition("-")[0].lower(), envelope_pb2.LANGUAGE_FR)
 
 
+@cache
 def sentiment_of(word: str) -> envelope_pb2.Sentiment.ValueType:
     """`negative` → SENTIMENT_NEGATIVE."""
     return envelope_pb2.Sentiment.Value(f"SENTIMENT_{word.upper()}")
 
 
+@cache
 def urgency_of(word: str) -> envelope_pb2.Urgency.ValueType:
     """`high` → URGENCY_HIGH."""
     return envelope_pb2.Urgency.Value(f"URGENCY_{word.upper()}")
 
 
+@cache
 def word_of(language: envelope_pb2.Language.ValueType) -> str:
     """LANGUAGE_DARIJA_ARABIZI → `darija_arabizi`; empty when not known."""
     return "" if not language else envelope_pb2.Language.Name(language).removeprefix("LANGUAGE_").lower()

@@ -17,7 +17,7 @@ from servers.kit.inference.interfaces import Inference
 from servers.kit.text import personal_data
 from servers.kit.text.features import encode
 from servers.kit.text.masking import mask
-from servers.nlu.code_switching import SpanFinder
+from servers.nlu.code_switching import Span, SpanFinder
 from servers.nlu.conditions import BY_DEFAULT, Conditions
 from servers.nlu.entities import find_entities
 from servers.nlu.entities.finder import Claim
@@ -43,13 +43,14 @@ _FOREIGN = 0.5  # probability of being in none of the five from which a tenant's
 
 
 class Scores(NamedTuple):
-    """What the models, or rules, say of one message: probabilities in the order of `Labels`, and its vector if any."""
+    """What is said of one message: probabilities in the order of `Labels`, its vector if models said it, its stretches."""
 
     language: Probabilities
     intent: Probabilities
     sentiment: Probabilities
     urgency: Probabilities
     vector: Probabilities | None
+    spans: Sequence[Span]
 
 
 class Reader:
@@ -76,7 +77,7 @@ class Reader:
         scores, degraded = await self._score(texts)
         readings = _own_intents(conditions, scores)
         analyses = []
-        for message, findings, text, score, reading in zip(messages, personal, texts, scores, readings, strict=True):
+        for message, findings, score, reading in zip(messages, personal, scores, readings, strict=True):
             analysis = self._analysis(message, findings, score, conditions)
             analysis.degraded = degraded
             analysis.model_version = "" if degraded else self._labels.version
@@ -89,7 +90,7 @@ class Reader:
                     nlu_pb2.LanguageSpan(
                         language=language_of(span.language), confidence=span.confidence, start=span.start, end=span.end
                     )
-                    for span in self._spans.find(text)
+                    for span in score.spans
                 )
             analyses.append(analysis)
         return analyses
@@ -100,24 +101,31 @@ class Reader:
 
     async def _score(self, texts: Sequence[str]) -> tuple[Sequence[Scores], bool]:
         """What the models say, or else the rules, and whether it was these."""
-        batches = (self._infer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH))
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                return [scores for batch in await asyncio.gather(*batches) for scores in batch], False
+                return await self._ask(texts), False
         except (UpstreamError, TimeoutError) as error:
             log.warning("models out of reach, rules answer", problem=str(error) or "no answer in time")
         languages = self._language.probabilities(encode(texts))
         return [
-            Scores(language, *self._rules.score(text, nearest(language).language.startswith("darija")), None)
-            for language, text in zip(languages, texts, strict=True)
+            Scores(language, *self._rules.score(text, nearest(language).language.startswith("darija")), None, spans)
+            for language, text, spans in zip(languages, texts, self._spans.find(texts), strict=True)
         ], True
+
+    async def _ask(self, texts: Sequence[str]) -> Sequence[Scores]:
+        """What the models say."""
+        if len(texts) <= _BATCH:
+            return await self._infer(texts)
+        batches = (self._infer(texts[start : start + _BATCH]) for start in range(0, len(texts), _BATCH))
+        return [scores for batch in await asyncio.gather(*batches) for scores in batch]
 
     async def _infer_batch(self, texts: Sequence[str]) -> Sequence[Scores]:
         """Texts of several callers together: to encode and send 64 at once costs a third of what each alone would."""
         ids = encode(texts)
         answer = await self._inference.infer(MODEL, {"ids": ids}, OUTPUTS)
         languages = self._language.probabilities(ids)
-        return [Scores(*row) for row in zip(languages, *(answer[name] for name in OUTPUTS), strict=True)]
+        outputs = (answer[name] for name in OUTPUTS)
+        return [Scores(*row) for row in zip(languages, *outputs, self._spans.find(texts), strict=True)]
 
     def _analysis(
         self,
@@ -129,15 +137,14 @@ class Reader:
         labels, masking = self._labels, conditions.masking
         personal, public = _claims(message.text, findings, conditions)
         language = nearest(_with_hint(scores.language, message))
-        order = np.argsort(scores.intent)[::-1][: _ALTERNATIVES + 1]
-        ranked = [
-            nlu_pb2.IntentScore(intent=labels.intents[label], confidence=float(scores.intent[label])) for label in order
-        ]
-        known = ranked[0].confidence >= LEAST_CONFIDENCE
+        order = np.argsort(scores.intent)[::-1][: _ALTERNATIVES + 1].tolist()
+        ranked = [(labels.intents[label], float(scores.intent[label])) for label in order]
+        best, confidence = ranked[0]
+        known = confidence >= LEAST_CONFIDENCE
         return nlu_pb2.Analysis(
             language=_served(language, conditions),
-            intent=ranked[0].intent if known else UNKNOWN,
-            confidence=ranked[0].confidence,
+            intent=best if known else UNKNOWN,
+            confidence=confidence,
             entities=_entities(message.text, personal, public),
             sentiment=sentiment_of(_best(labels.sentiments, scores.sentiment)),
             urgency=urgency_of(_best(labels.urgencies, scores.urgency)),
@@ -145,7 +152,9 @@ class Reader:
             language_confidence=language.confidence,
             unknown_language=language.unknown,
             alternatives=[
-                score for score in (ranked[1:] if known else ranked[:-1]) if score.confidence >= _LEAST_ALTERNATIVE
+                nlu_pb2.IntentScore(intent=intent, confidence=confidence)
+                for intent, confidence in (ranked[1:] if known else ranked[:-1])
+                if confidence >= _LEAST_ALTERNATIVE
             ],
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -15,15 +16,22 @@ class Work:
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.begun = asyncio.Semaphore(0)
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def __call__(self, items: Sequence[int]) -> list[int]:
         self.batches.append(list(items))
+        self.begun.release()
         await self.gate.wait()
         if 13 in items:
             raise RuntimeError("thirteen")
         return [2 * item for item in items]
+
+
+def do_other_work(seconds: float) -> None:
+    """Keeps the loop busy."""
+    time.sleep(seconds)
 
 
 async def test_what_comes_while_work_is_done_is_done_together() -> None:
@@ -31,9 +39,9 @@ async def test_what_comes_while_work_is_done_is_done_together() -> None:
     gathering = Gathering(work, most=4)
     assert await gathering([1]) == [2]
     work.gate.clear()
-    calls = [asyncio.create_task(gathering([number])) for number in (2,)]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    calls = [asyncio.create_task(gathering([2]))]
+    for _ in range(2):
+        await work.begun.acquire()
     calls += [asyncio.create_task(gathering(items)) for items in ([3, 4], [5], [6, 7, 8], [9] * 9)]
     await asyncio.sleep(0)
     work.gate.set()
@@ -46,7 +54,7 @@ async def test_a_caller_that_gives_up_costs_no_work_and_disturbs_nobody() -> Non
     gathering = Gathering(work, most=4)
     work.gate.clear()
     first = asyncio.create_task(gathering([1]))
-    await asyncio.sleep(0.01)
+    await work.begun.acquire()
     second, third = asyncio.create_task(gathering([2])), asyncio.create_task(gathering([3]))
     await asyncio.sleep(0)
     first.cancel()
@@ -68,7 +76,7 @@ async def test_closing_lets_go_of_everybody() -> None:
     gathering = Gathering(work, most=1)
     work.gate.clear()
     calls = [asyncio.create_task(gathering([number])) for number in range(3)]
-    await asyncio.sleep(0.01)
+    await work.begun.acquire()
     await gathering.close()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
@@ -79,3 +87,26 @@ async def test_every_caller_gets_its_own(callers: int) -> None:
     gathering = Gathering(Work(), most=16)
     results = await asyncio.gather(*(gathering([number, -number]) for number in range(100, 100 + callers)))
     assert results == [[2 * number, -2 * number] for number in range(100, 100 + callers)]
+
+
+async def test_a_busy_loop_gathers_more() -> None:
+    gathering = Gathering(work := Work(), most=4)
+    calls = []
+    for number in range(4):
+        calls.append(asyncio.create_task(gathering([number])))
+        for _ in range(5):
+            await asyncio.sleep(0)
+            do_other_work(0.0002)
+    assert await asyncio.gather(*calls) == [[0], [2], [4], [6]]
+    assert work.batches == [[0, 1, 2, 3]]
+
+
+async def test_a_loop_that_is_never_idle_holds_nobody_up() -> None:
+    gathering = Gathering(work := Work(), most=4)
+    call = asyncio.create_task(gathering([1]))
+    began = time.perf_counter()
+    while not call.done() and time.perf_counter() < began + 5:
+        await asyncio.sleep(0)
+        do_other_work(0.001)
+    assert call.done()
+    assert work.batches == [[1]]

@@ -22,7 +22,8 @@ def identify(text: str) -> Identified:
 
 
 def spans_of(text: str) -> list[Span]:
-    return SpanFinder(language_model()).find(text)
+    (found,) = SpanFinder(language_model()).find([text])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_each_language_is_told(text: str, language: str) -> None:
     assert found.confidence > found.unknown
 
 
-@pytest.mark.parametrize(("variety", "least"), [("clean", 0.96), ("noisy", 0.95)])
+@pytest.mark.parametrize(("variety", "least"), [("clean", 0.97), ("noisy", 0.97)])
 def test_messages_it_was_not_trained_on(variety: str, least: float) -> None:
     right = [identify(text).language == label for label, kind, text in UNSEEN if kind == variety]
     assert np.mean(right) >= least
@@ -51,7 +52,7 @@ def test_messages_it_was_not_trained_on(variety: str, least: float) -> None:
 
 def test_darija_in_arabic_letters_is_not_taken_for_arabic() -> None:
     right = [identify(text).language == label for label, _, text in UNSEEN if label == "darija_arabic"]
-    assert np.mean(right) >= 0.9
+    assert np.mean(right) >= 0.95
 
 
 def test_other_dialects_and_languages_are_not_taken_for_darija() -> None:
@@ -110,10 +111,10 @@ def test_languages_are_told_apart_within_a_message(text: str, spans: list[tuple[
 
 
 def test_most_letters_are_in_a_span_of_their_language() -> None:
-    finder = SpanFinder(language_model())
+    found_in = SpanFinder(language_model()).find([row["text"] for row in SWITCHED])
     right = [
-        any(found.language == span["language"] and found.start <= at < found.end for found in finder.find(row["text"]))
-        for row in SWITCHED
+        any(found.language == span["language"] and found.start <= at < found.end for found in spans)
+        for row, spans in zip(SWITCHED, found_in, strict=True)
         for span in row["spans"]
         for at in range(span["start"], span["end"])
     ]
