@@ -26,16 +26,31 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from salambot.common.v1 import envelope_pb2 as salambot_dot_common_dot_v1_dot_envelope__pb2
 from salambot.common.v1 import options_pb2 as salambot_dot_common_dot_v1_dot_options__pb2
+from salambot.llm.v1 import chat_pb2 as salambot_dot_llm_dot_v1_dot_chat__pb2
 from salambot.llm.v1 import llm_pb2 as salambot_dot_llm_dot_v1_dot_llm__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!salambot/llm/v1/llm_service.proto\x12\x0fsalambot.llm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a!salambot/common/v1/envelope.proto\x1a salambot/common/v1/options.proto\x1a\x19salambot/llm/v1/llm.proto\"\x7f\n\x0fGenerateRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1e.salambot.llm.v1.GenerateInputB\x06\xbaH\x03\xc8\x01\x01\"m\n\x10GenerateResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12)\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.Generation\"\x85\x01\n\x15StreamGenerateRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1e.salambot.llm.v1.GenerateInputB\x06\xbaH\x03\xc8\x01\x01\"^\n\x0fGenerationEvent\x12\x0f\n\x05\x64\x65lta\x18\x01 \x01(\tH\x00\x12\x31\n\ngeneration\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.GenerationH\x00\x42\x07\n\x05\x65vent\"x\n\x16StreamGenerateResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12.\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32 .salambot.llm.v1.GenerationEvent\"N\n\x0fListModelsInput\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"S\n\x10ListModelsOutput\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.salambot.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x11ListModelsRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32 .salambot.llm.v1.ListModelsInputB\x06\xbaH\x03\xc8\x01\x01\"u\n\x12ListModelsResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12/\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32!.salambot.llm.v1.ListModelsOutput2\xda\x07\n\nLLMService\x12\xbf\x05\n\x08Generate\x12 .salambot.llm.v1.GenerateRequest\x1a!.salambot.llm.v1.GenerateResponse\"\xed\x04\xa2\xbb\x18\x06\x08\xb0\xea\x01\x10\x01\xaa\xbb\x18\xc3\x04\n\xf9\x01{\"schema_version\":\"1.0\",\"tenant\":\"demo\",\"channel\":\"whatsapp\",\"message_id\":\"msg_303\",\"correlation_id\":\"corr_pqr\",\"timestamp\":\"2025-08-14T10:05:00Z\",\"locale\":\"fr-MA\",\"data\":{\"prompt\":\"Explique la garantie\",\"context\":[\"Garantie 2 ans\"],\"model\":\"auto\"}}\x12\xc4\x02{\"schema_version\":\"1.0\",\"tenant\":\"demo\",\"channel\":\"whatsapp\",\"message_id\":\"msg_303\",\"correlation_id\":\"corr_pqr\",\"timestamp\":\"2025-08-14T10:05:00.300Z\",\"locale\":\"fr-MA\",\"data\":{\"reply_text\":\"Notre garantie couvre...\",\"language\":\"fr\",\"model_used\":\"llama3-8b\",\"tokens\":32,\"confidence\":0.91,\"filtered\":false,\"used_context\":[0]}}\x82\xd3\xe4\x93\x02\x15\"\x10/v1/llm/generate:\x01*\x12\x91\x01\n\x0eStreamGenerate\x12&.salambot.llm.v1.StreamGenerateRequest\x1a\'.salambot.llm.v1.StreamGenerateResponse\",\xa2\xbb\x18\x06\x08\xb0\xea\x01\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/llm/generate:stream:\x01*0\x01\x12v\n\nListModels\x12\".salambot.llm.v1.ListModelsRequest\x1a#.salambot.llm.v1.ListModelsResponse\"\x1f\xa2\xbb\x18\x05\x08\xb8\x17\x10\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/llm/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!salambot/llm/v1/llm_service.proto\x12\x0fsalambot.llm.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a!salambot/common/v1/envelope.proto\x1a salambot/common/v1/options.proto\x1a\x1asalambot/llm/v1/chat.proto\x1a\x19salambot/llm/v1/llm.proto\"w\n\x0b\x43hatRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x30\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1a.salambot.llm.v1.ChatInputB\x06\xbaH\x03\xc8\x01\x01\"h\n\x0c\x43hatResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12(\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1a.salambot.llm.v1.ChatEvent\"o\n\tChatEvent\x12+\n\x05\x64\x65lta\x18\x01 \x01(\x0b\x32\x1a.salambot.llm.v1.ChatDeltaH\x00\x12-\n\x06\x66inish\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.ChatFinishH\x00\x42\x06\n\x04kind\"\x81\x01\n\nEmbedInput\x12\x19\n\x05model\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12$\n\x05texts\x18\x02 \x03(\tB\x15\xbaH\x12\x92\x01\x0f\x08\x01\x10\x80\x10\"\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12#\n\ndimensions\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x80@(\x01H\x00\x88\x01\x01\x42\r\n\x0b_dimensions\"x\n\x0b\x45mbedOutput\x12.\n\nembeddings\x18\x01 \x03(\x0b\x32\x1a.salambot.llm.v1.Embedding\x12\r\n\x05model\x18\x02 \x01(\t\x12*\n\x05usage\x18\x03 \x01(\x0b\x32\x1b.salambot.llm.v1.TokenUsage\"\x1b\n\tEmbedding\x12\x0e\n\x06values\x18\x01 \x03(\x02\"y\n\x0c\x45mbedRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x31\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.EmbedInputB\x06\xbaH\x03\xc8\x01\x01\"k\n\rEmbedResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12*\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1c.salambot.llm.v1.EmbedOutput\"\x7f\n\x0fGenerateRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1e.salambot.llm.v1.GenerateInputB\x06\xbaH\x03\xc8\x01\x01\"m\n\x10GenerateResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12)\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.Generation\"\x85\x01\n\x15StreamGenerateRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x34\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32\x1e.salambot.llm.v1.GenerateInputB\x06\xbaH\x03\xc8\x01\x01\"^\n\x0fGenerationEvent\x12\x0f\n\x05\x64\x65lta\x18\x01 \x01(\tH\x00\x12\x31\n\ngeneration\x18\x02 \x01(\x0b\x32\x1b.salambot.llm.v1.GenerationH\x00\x42\x07\n\x05\x65vent\"x\n\x16StreamGenerateResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12.\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32 .salambot.llm.v1.GenerationEvent\"N\n\x0fListModelsInput\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"S\n\x10ListModelsOutput\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.salambot.llm.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\x11ListModelsRequest\x12\x36\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.EnvelopeB\x06\xbaH\x03\xc8\x01\x01\x12\x36\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32 .salambot.llm.v1.ListModelsInputB\x06\xbaH\x03\xc8\x01\x01\"u\n\x12ListModelsResponse\x12.\n\x08\x65nvelope\x18\x01 \x01(\x0b\x32\x1c.salambot.common.v1.Envelope\x12/\n\x04\x64\x61ta\x18\x02 \x01(\x0b\x32!.salambot.llm.v1.ListModelsOutput2\x81\t\n\nLLMService\x12\xbf\x05\n\x08Generate\x12 .salambot.llm.v1.GenerateRequest\x1a!.salambot.llm.v1.GenerateResponse\"\xed\x04\xa2\xbb\x18\x06\x08\xb0\xea\x01\x10\x01\xaa\xbb\x18\xc3\x04\n\xf9\x01{\"schema_version\":\"1.0\",\"tenant\":\"demo\",\"channel\":\"whatsapp\",\"message_id\":\"msg_303\",\"correlation_id\":\"corr_pqr\",\"timestamp\":\"2025-08-14T10:05:00Z\",\"locale\":\"fr-MA\",\"data\":{\"prompt\":\"Explique la garantie\",\"context\":[\"Garantie 2 ans\"],\"model\":\"auto\"}}\x12\xc4\x02{\"schema_version\":\"1.0\",\"tenant\":\"demo\",\"channel\":\"whatsapp\",\"message_id\":\"msg_303\",\"correlation_id\":\"corr_pqr\",\"timestamp\":\"2025-08-14T10:05:00.300Z\",\"locale\":\"fr-MA\",\"data\":{\"reply_text\":\"Notre garantie couvre...\",\"language\":\"fr\",\"model_used\":\"llama3-8b\",\"tokens\":32,\"confidence\":0.91,\"filtered\":false,\"used_context\":[0]}}\x82\xd3\xe4\x93\x02\x15\"\x10/v1/llm/generate:\x01*\x12\x91\x01\n\x0eStreamGenerate\x12&.salambot.llm.v1.StreamGenerateRequest\x1a\'.salambot.llm.v1.StreamGenerateResponse\",\xa2\xbb\x18\x06\x08\xb0\xea\x01\x10\x01\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/llm/generate:stream:\x01*0\x01\x12v\n\nListModels\x12\".salambot.llm.v1.ListModelsRequest\x1a#.salambot.llm.v1.ListModelsResponse\"\x1f\xa2\xbb\x18\x05\x08\xb8\x17\x10\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/llm/models\x12Q\n\x04\x43hat\x12\x1c.salambot.llm.v1.ChatRequest\x1a\x1d.salambot.llm.v1.ChatResponse\"\n\xa2\xbb\x18\x06\x08\xe0\xa7\x12\x10\x01\x30\x01\x12R\n\x05\x45mbed\x12\x1d.salambot.llm.v1.EmbedRequest\x1a\x1e.salambot.llm.v1.EmbedResponse\"\n\xa2\xbb\x18\x06\x08\xb0\xea\x01\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'salambot.llm.v1.llm_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHATREQUEST'].fields_by_name['envelope']._loaded_options = None
+  _globals['_CHATREQUEST'].fields_by_name['envelope']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_CHATREQUEST'].fields_by_name['data']._loaded_options = None
+  _globals['_CHATREQUEST'].fields_by_name['data']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_EMBEDINPUT'].fields_by_name['model']._loaded_options = None
+  _globals['_EMBEDINPUT'].fields_by_name['model']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_EMBEDINPUT'].fields_by_name['texts']._loaded_options = None
+  _globals['_EMBEDINPUT'].fields_by_name['texts']._serialized_options = b'\272H\022\222\001\017\010\001\020\200\020\"\010r\006\020\001\030\240\215\006'
+  _globals['_EMBEDINPUT'].fields_by_name['dimensions']._loaded_options = None
+  _globals['_EMBEDINPUT'].fields_by_name['dimensions']._serialized_options = b'\272H\007\032\005\030\200@(\001'
+  _globals['_EMBEDREQUEST'].fields_by_name['envelope']._loaded_options = None
+  _globals['_EMBEDREQUEST'].fields_by_name['envelope']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_EMBEDREQUEST'].fields_by_name['data']._loaded_options = None
+  _globals['_EMBEDREQUEST'].fields_by_name['data']._serialized_options = b'\272H\003\310\001\001'
   _globals['_GENERATEREQUEST'].fields_by_name['envelope']._loaded_options = None
   _globals['_GENERATEREQUEST'].fields_by_name['envelope']._serialized_options = b'\272H\003\310\001\001'
   _globals['_GENERATEREQUEST'].fields_by_name['data']._loaded_options = None
@@ -58,24 +73,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LLMSERVICE'].methods_by_name['StreamGenerate']._serialized_options = b'\242\273\030\006\010\260\352\001\020\001\202\323\344\223\002\034\"\027/v1/llm/generate:stream:\001*'
   _globals['_LLMSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_LLMSERVICE'].methods_by_name['ListModels']._serialized_options = b'\242\273\030\005\010\270\027\020\001\202\323\344\223\002\020\022\016/v1/llm/models'
-  _globals['_GENERATEREQUEST']._serialized_start=209
-  _globals['_GENERATEREQUEST']._serialized_end=336
-  _globals['_GENERATERESPONSE']._serialized_start=338
-  _globals['_GENERATERESPONSE']._serialized_end=447
-  _globals['_STREAMGENERATEREQUEST']._serialized_start=450
-  _globals['_STREAMGENERATEREQUEST']._serialized_end=583
-  _globals['_GENERATIONEVENT']._serialized_start=585
-  _globals['_GENERATIONEVENT']._serialized_end=679
-  _globals['_STREAMGENERATERESPONSE']._serialized_start=681
-  _globals['_STREAMGENERATERESPONSE']._serialized_end=801
-  _globals['_LISTMODELSINPUT']._serialized_start=803
-  _globals['_LISTMODELSINPUT']._serialized_end=881
-  _globals['_LISTMODELSOUTPUT']._serialized_start=883
-  _globals['_LISTMODELSOUTPUT']._serialized_end=966
-  _globals['_LISTMODELSREQUEST']._serialized_start=969
-  _globals['_LISTMODELSREQUEST']._serialized_end=1100
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1102
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1219
-  _globals['_LLMSERVICE']._serialized_start=1222
-  _globals['_LLMSERVICE']._serialized_end=2208
+  _globals['_LLMSERVICE'].methods_by_name['Chat']._loaded_options = None
+  _globals['_LLMSERVICE'].methods_by_name['Chat']._serialized_options = b'\242\273\030\006\010\340\247\022\020\001'
+  _globals['_LLMSERVICE'].methods_by_name['Embed']._loaded_options = None
+  _globals['_LLMSERVICE'].methods_by_name['Embed']._serialized_options = b'\242\273\030\006\010\260\352\001\020\001'
+  _globals['_CHATREQUEST']._serialized_start=237
+  _globals['_CHATREQUEST']._serialized_end=356
+  _globals['_CHATRESPONSE']._serialized_start=358
+  _globals['_CHATRESPONSE']._serialized_end=462
+  _globals['_CHATEVENT']._serialized_start=464
+  _globals['_CHATEVENT']._serialized_end=575
+  _globals['_EMBEDINPUT']._serialized_start=578
+  _globals['_EMBEDINPUT']._serialized_end=707
+  _globals['_EMBEDOUTPUT']._serialized_start=709
+  _globals['_EMBEDOUTPUT']._serialized_end=829
+  _globals['_EMBEDDING']._serialized_start=831
+  _globals['_EMBEDDING']._serialized_end=858
+  _globals['_EMBEDREQUEST']._serialized_start=860
+  _globals['_EMBEDREQUEST']._serialized_end=981
+  _globals['_EMBEDRESPONSE']._serialized_start=983
+  _globals['_EMBEDRESPONSE']._serialized_end=1090
+  _globals['_GENERATEREQUEST']._serialized_start=1092
+  _globals['_GENERATEREQUEST']._serialized_end=1219
+  _globals['_GENERATERESPONSE']._serialized_start=1221
+  _globals['_GENERATERESPONSE']._serialized_end=1330
+  _globals['_STREAMGENERATEREQUEST']._serialized_start=1333
+  _globals['_STREAMGENERATEREQUEST']._serialized_end=1466
+  _globals['_GENERATIONEVENT']._serialized_start=1468
+  _globals['_GENERATIONEVENT']._serialized_end=1562
+  _globals['_STREAMGENERATERESPONSE']._serialized_start=1564
+  _globals['_STREAMGENERATERESPONSE']._serialized_end=1684
+  _globals['_LISTMODELSINPUT']._serialized_start=1686
+  _globals['_LISTMODELSINPUT']._serialized_end=1764
+  _globals['_LISTMODELSOUTPUT']._serialized_start=1766
+  _globals['_LISTMODELSOUTPUT']._serialized_end=1849
+  _globals['_LISTMODELSREQUEST']._serialized_start=1852
+  _globals['_LISTMODELSREQUEST']._serialized_end=1983
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1985
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2102
+  _globals['_LLMSERVICE']._serialized_start=2105
+  _globals['_LLMSERVICE']._serialized_end=3258
 # @@protoc_insertion_point(module_scope)

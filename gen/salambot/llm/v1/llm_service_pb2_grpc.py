@@ -50,6 +50,16 @@ class LLMServiceStub:
                 request_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.Chat = channel.unary_stream(
+                '/salambot.llm.v1.LLMService/Chat',
+                request_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatRequest.SerializeToString,
+                response_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatResponse.FromString,
+                _registered_method=True)
+        self.Embed = channel.unary_unary(
+                '/salambot.llm.v1.LLMService/Embed',
+                request_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedResponse.FromString,
+                _registered_method=True)
 
 
 class LLMServiceServicer:
@@ -85,6 +95,29 @@ class LLMServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Chat(self, request, context):
+        """Chat goes on with a conversation as the OpenAI API has it, tools and all: any number of deltas, then one `finish`. The
+        OpenAI-compatible door stands on it. Guardrails, limits and budgets hold as for Generate. Nothing is stored; emits
+        `router.generated`. A cancelled call is cancelled at the backend too. Over gRPC only; on REST it is
+        `POST /openai/v1/chat/completions`. At most 5 minutes.
+
+        Errors: invalid_input (unknown model, a conversation longer than the model's window), rate_limited (a limit, or a spent
+        budget), upstream_error, timeout; after the first delta an error ends the stream.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Embed(self, request, context):
+        """Embed makes vectors of texts. Nothing is stored. Over gRPC only; on REST it is `POST /openai/v1/embeddings`. At most
+        30 s.
+
+        Errors: invalid_input (unknown model, more than 2,048 texts), rate_limited, upstream_error, timeout.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LLMServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +135,16 @@ def add_LLMServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.FromString,
                     response_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Chat': grpc.unary_stream_rpc_method_handler(
+                    servicer.Chat,
+                    request_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatRequest.FromString,
+                    response_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_unary_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedRequest.FromString,
+                    response_serializer=salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -186,6 +229,60 @@ class LLMService:
             '/salambot.llm.v1.LLMService/ListModels',
             salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsRequest.SerializeToString,
             salambot_dot_llm_dot_v1_dot_llm__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Chat(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/salambot.llm.v1.LLMService/Chat',
+            salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatRequest.SerializeToString,
+            salambot_dot_llm_dot_v1_dot_llm__service__pb2.ChatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/salambot.llm.v1.LLMService/Embed',
+            salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedRequest.SerializeToString,
+            salambot_dot_llm_dot_v1_dot_llm__service__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

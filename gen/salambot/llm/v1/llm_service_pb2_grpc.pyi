@@ -50,6 +50,21 @@ class LLMServiceStub:
 
     Errors: none of its own.
     """
+    Chat: _grpc.UnaryStreamMultiCallable[_llm_service_pb2.ChatRequest, _llm_service_pb2.ChatResponse]
+    """Chat goes on with a conversation as the OpenAI API has it, tools and all: any number of deltas, then one `finish`. The
+    OpenAI-compatible door stands on it. Guardrails, limits and budgets hold as for Generate. Nothing is stored; emits
+    `router.generated`. A cancelled call is cancelled at the backend too. Over gRPC only; on REST it is
+    `POST /openai/v1/chat/completions`. At most 5 minutes.
+
+    Errors: invalid_input (unknown model, a conversation longer than the model's window), rate_limited (a limit, or a spent
+    budget), upstream_error, timeout; after the first delta an error ends the stream.
+    """
+    Embed: _grpc.UnaryUnaryMultiCallable[_llm_service_pb2.EmbedRequest, _llm_service_pb2.EmbedResponse]
+    """Embed makes vectors of texts. Nothing is stored. Over gRPC only; on REST it is `POST /openai/v1/embeddings`. At most
+    30 s.
+
+    Errors: invalid_input (unknown model, more than 2,048 texts), rate_limited, upstream_error, timeout.
+    """
 
 @_typing.type_check_only
 class LLMServiceAsyncStub(LLMServiceStub):
@@ -72,6 +87,21 @@ class LLMServiceAsyncStub(LLMServiceStub):
     """ListModels lists the models the caller may use. At most 3 s.
 
     Errors: none of its own.
+    """
+    Chat: _aio.UnaryStreamMultiCallable[_llm_service_pb2.ChatRequest, _llm_service_pb2.ChatResponse]  # type: ignore[assignment]
+    """Chat goes on with a conversation as the OpenAI API has it, tools and all: any number of deltas, then one `finish`. The
+    OpenAI-compatible door stands on it. Guardrails, limits and budgets hold as for Generate. Nothing is stored; emits
+    `router.generated`. A cancelled call is cancelled at the backend too. Over gRPC only; on REST it is
+    `POST /openai/v1/chat/completions`. At most 5 minutes.
+
+    Errors: invalid_input (unknown model, a conversation longer than the model's window), rate_limited (a limit, or a spent
+    budget), upstream_error, timeout; after the first delta an error ends the stream.
+    """
+    Embed: _aio.UnaryUnaryMultiCallable[_llm_service_pb2.EmbedRequest, _llm_service_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Embed makes vectors of texts. Nothing is stored. Over gRPC only; on REST it is `POST /openai/v1/embeddings`. At most
+    30 s.
+
+    Errors: invalid_input (unknown model, more than 2,048 texts), rate_limited, upstream_error, timeout.
     """
 
 class LLMServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -110,6 +140,33 @@ class LLMServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListModels lists the models the caller may use. At most 3 s.
 
         Errors: none of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def Chat(
+        self,
+        request: _llm_service_pb2.ChatRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_llm_service_pb2.ChatResponse], _abc.AsyncIterator[_llm_service_pb2.ChatResponse]]:
+        """Chat goes on with a conversation as the OpenAI API has it, tools and all: any number of deltas, then one `finish`. The
+        OpenAI-compatible door stands on it. Guardrails, limits and budgets hold as for Generate. Nothing is stored; emits
+        `router.generated`. A cancelled call is cancelled at the backend too. Over gRPC only; on REST it is
+        `POST /openai/v1/chat/completions`. At most 5 minutes.
+
+        Errors: invalid_input (unknown model, a conversation longer than the model's window), rate_limited (a limit, or a spent
+        budget), upstream_error, timeout; after the first delta an error ends the stream.
+        """
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _llm_service_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_llm_service_pb2.EmbedResponse, _abc.Awaitable[_llm_service_pb2.EmbedResponse]]:
+        """Embed makes vectors of texts. Nothing is stored. Over gRPC only; on REST it is `POST /openai/v1/embeddings`. At most
+        30 s.
+
+        Errors: invalid_input (unknown model, more than 2,048 texts), rate_limited, upstream_error, timeout.
         """
 
 def add_LLMServiceServicer_to_server(servicer: LLMServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
