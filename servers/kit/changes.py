@@ -112,7 +112,7 @@ class Changes:
 
 
 @dataclass(slots=True)
-class _Entry(Generic[T]):
+class Known(Generic[T]):
     """A value, the stamp and version it was loaded at, and when it was last found to be up to date."""
 
     value: T
@@ -143,27 +143,35 @@ class Kept(Generic[T]):
         self._stamp = stamp
         self._load = load
         self._most = most
-        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
+        self._entries: OrderedDict[str, Known[T]] = OrderedDict()
         self._loading: dict[str, asyncio.Task[T]] = {}
         changes.watch(topic, self._changed)
 
     async def get(self, tenant: str) -> T:
         """The tenant's value; raises what `load` raises while there is none yet."""
+        known = self.at_hand(tenant)
+        if known is not None:
+            return known.value
         entry = self._entries.get(tenant)
         if entry is None:
             return await self.fresh(tenant)
+        # Nobody was here for a while: worth a moment, so that the first message after a change has it already.
+        await asyncio.wait({self._start(tenant)}, timeout=_PATIENCE_S)
+        return self._entries.get(tenant, entry).value
+
+    def at_hand(self, tenant: str) -> Known[T] | None:
+        """The tenant's value where `get` would not wait for it; None where it would."""
+        entry = self._entries.get(tenant)
+        if entry is None:
+            return None
         self._entries.move_to_end(tenant)
-        if self._is_due(tenant, entry) and tenant not in self._loading:
-            # Nobody was here for a while: worth a moment, so that the first message after a change has it already.
-            await asyncio.wait({self._start(tenant)}, timeout=_PATIENCE_S)
-            return self._entries.get(tenant, entry).value
-        return entry.value
+        return None if self._is_due(tenant, entry) and tenant not in self._loading else entry
 
     async def fresh(self, tenant: str) -> T:
         """The tenant's value with every change told until now; raises what `load` raises."""
         return await asyncio.shield(self._start(tenant))
 
-    def _is_due(self, tenant: str, entry: _Entry[T]) -> bool:
+    def _is_due(self, tenant: str, entry: Known[T]) -> bool:
         moved = entry.version != self._changes.version(tenant, self._topic)
         trusted_s = _HEARD_S if self._changes.heard and not moved else _UNHEARD_S
         return time.monotonic() - entry.checked_at >= trusted_s
@@ -196,12 +204,12 @@ class Kept(Generic[T]):
             del self._loading[tenant]
         return entry.value
 
-    async def _check(self, tenant: str, entry: _Entry[T] | None) -> _Entry[T]:
+    async def _check(self, tenant: str, entry: Known[T] | None) -> Known[T]:
         version = self._changes.version(tenant, self._topic)
         stamp = await self._stamp(tenant)
         unchanged = entry is not None and entry.stamp == stamp
         value = entry.value if entry is not None and unchanged else await self._load(tenant)
-        self._entries[tenant] = fresh = _Entry(value, stamp, version, time.monotonic())
+        self._entries[tenant] = fresh = Known(value, stamp, version, time.monotonic())
         if len(self._entries) > self._most:
             self._entries.popitem(last=False)
         return fresh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -15,7 +15,7 @@ Envelope = envelope_pb2.Envelope
 
 def new_id(prefix: str) -> str:
     """A new identifier, time-ordered: `<prefix>_<48 bits of milliseconds><80 random bits>` in hex (as UUIDv7)."""
-    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+    return f"{prefix}_{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 def stamp(timestamp: Timestamp) -> None:

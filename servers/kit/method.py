@@ -21,8 +21,8 @@ class Method:
     """One RPC: its path (`/package.Service/Method`), its component, its policy, the classes of its messages.
 
     `timeout_s` is the longest it may run, in seconds. `contractual` is false for RPCs that carry no envelope (health,
-    reflection): the kit only traces those. `bodiless` RPCs (GET and DELETE on REST) take their tenant from the
-    credential when the envelope names none.
+    reflection): the kit only traces those. `bodiless` RPCs (GET and DELETE on REST, and uploads, whose body is a
+    file) take their tenant from the credential when the envelope names none.
     """
 
     path: str
@@ -45,6 +45,8 @@ class Method:
 def _of(descriptor: MethodDescriptor) -> Method:
     options = descriptor.GetOptions()
     policy = options.Extensions[options_pb2.policy]
+    verb = options.Extensions[annotations_pb2.http].WhichOneof("pattern")
+    upload = descriptor.client_streaming and not descriptor.server_streaming
     package = descriptor.containing_service.file.package
     return Method(
         path=f"/{descriptor.containing_service.full_name}/{descriptor.name}",
@@ -56,7 +58,7 @@ def _of(descriptor: MethodDescriptor) -> Method:
         client_streaming=descriptor.client_streaming,
         server_streaming=descriptor.server_streaming,
         contractual="envelope" in descriptor.input_type.fields_by_name,
-        bodiless=options.Extensions[annotations_pb2.http].WhichOneof("pattern") in ("get", "delete"),
+        bodiless=verb in ("get", "delete") or (verb is None and upload),
     )
 
 

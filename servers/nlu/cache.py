@@ -95,10 +95,13 @@ class AnalysisCache:
 
     async def _find(self, keys: set[str]) -> dict[str | int, bytes]:
         found: dict[str | int, bytes] = {key: value for key in keys if (value := self._memory.get(key)) is not None}
-        _REMEMBERED_HERE.inc(len(found))
+        if found:
+            _REMEMBERED_HERE.inc(len(found))
         for key in found:
             self._memory.move_to_end(str(key))
         asked = {key for key in keys - found.keys() if self._takes_part(key)}
+        if not asked:
+            return found
         shared = await self._shared.find(asked)
         _REMEMBERED_IN_REDIS.inc(len(shared))
         self._known_share += (len(shared) - len(asked) * self._known_share) / max(_OBSERVED, len(asked))

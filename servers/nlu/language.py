@@ -12,6 +12,7 @@ the process itself: 25 µs a message, and the same answer when the model server 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -72,17 +73,17 @@ class LanguageModel:
 
     def identify(self, ids: NDArray[np.int32]) -> list[Identified]:
         """What each message is in. Another Arabic dialect is nearest to `ar`; another Latin language, to `fr` or `en`."""
-        return [nearest(row) for row in self.probabilities(ids)]
+        return [nearest(row) for row in self.probabilities(ids).tolist()]
 
 
-def nearest(probabilities: Probabilities) -> Identified:
-    """The best served language of one row of `probabilities`."""
-    best = int(probabilities.argmax())
+def nearest(probabilities: Sequence[float]) -> Identified:
+    """The best served language of one row of `LanguageModel.probabilities`, as a list."""
+    best = probabilities.index(max(probabilities))
     if best == _OTHER_ARABIC:
         best = _AR
     elif best == _OTHER_LATIN:
         best = _FR if probabilities[_FR] >= probabilities[_EN] else _EN
-    return Identified(SERVED[best], float(probabilities[best]), float(probabilities[len(SERVED) :].sum()))
+    return Identified(SERVED[best], probabilities[best], sum(probabilities[len(SERVED) :]))
 
 
 def softmax(logits: Probabilities) -> Probabilities:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -43,12 +44,16 @@ _FOREIGN = 0.5  # probability of being in none of the five from which a tenant's
 
 
 class Scores(NamedTuple):
-    """What is said of one message: probabilities in the order of `Labels`, its vector if models said it, its stretches."""
+    """What is said of one message, labels by their place in `Labels`.
 
-    language: Probabilities
-    intent: Probabilities
-    sentiment: Probabilities
-    urgency: Probabilities
+    The probability of each language; the most probable intents with theirs, best first; the vector, if models said it;
+    the stretches in one language.
+    """
+
+    language: Sequence[float]
+    intents: Sequence[tuple[int, float]]
+    sentiment: int
+    urgency: int
     vector: Probabilities | None
     spans: Sequence[Span]
 
@@ -62,7 +67,7 @@ class Reader:
         self._language = language_model()
         self._spans = SpanFinder(self._language)
         self._rules = Rules(labels)
-        self._infer = Gathering(self._infer_batch, _BATCH)
+        self._infer = Gathering(self._infer_batch, most=_BATCH, patience_s=_PATIENCE_S)
 
     async def read(
         self, messages: Sequence[nlu_pb2.AnalyzeInput], conditions: Conditions = BY_DEFAULT
@@ -102,15 +107,16 @@ class Reader:
     async def _score(self, texts: Sequence[str]) -> tuple[Sequence[Scores], bool]:
         """What the models say, or else the rules, and whether it was these."""
         try:
-            async with asyncio.timeout(_PATIENCE_S):
-                return await self._ask(texts), False
+            return await self._ask(texts), False
         except (UpstreamError, TimeoutError) as error:
             log.warning("models out of reach, rules answer", problem=str(error) or "no answer in time")
         languages = self._language.probabilities(encode(texts))
-        return [
-            Scores(language, *self._rules.score(text, nearest(language).language.startswith("darija")), None, spans)
-            for language, text, spans in zip(languages, texts, self._spans.find(texts), strict=True)
-        ], True
+        judgements = [
+            self._rules.score(text, nearest(language).language.startswith("darija"))
+            for language, text in zip(languages.tolist(), texts, strict=True)
+        ]
+        columns = map(np.stack, zip(*judgements, strict=True))
+        return _scores(languages, *columns, vectors=repeat(None, len(texts)), spans=self._spans.find(texts)), True
 
     async def _ask(self, texts: Sequence[str]) -> Sequence[Scores]:
         """What the models say."""
@@ -124,8 +130,8 @@ class Reader:
         ids = encode(texts)
         answer = await self._inference.infer(MODEL, {"ids": ids}, OUTPUTS)
         languages = self._language.probabilities(ids)
-        outputs = (answer[name] for name in OUTPUTS)
-        return [Scores(*row) for row in zip(languages, *outputs, self._spans.find(texts), strict=True)]
+        *columns, vectors = (answer[name] for name in OUTPUTS)
+        return _scores(languages, *columns, vectors=vectors, spans=self._spans.find(texts))
 
     def _analysis(
         self,
@@ -137,8 +143,7 @@ class Reader:
         labels, masking = self._labels, conditions.masking
         personal, public = _claims(message.text, findings, conditions)
         language = nearest(_with_hint(scores.language, message))
-        order = np.argsort(scores.intent)[::-1][: _ALTERNATIVES + 1].tolist()
-        ranked = [(labels.intents[label], float(scores.intent[label])) for label in order]
+        ranked = [(labels.intents[label], probability) for label, probability in scores.intents]
         best, confidence = ranked[0]
         known = confidence >= LEAST_CONFIDENCE
         return nlu_pb2.Analysis(
@@ -146,8 +151,8 @@ class Reader:
             intent=best if known else UNKNOWN,
             confidence=confidence,
             entities=_entities(message.text, personal, public),
-            sentiment=sentiment_of(_best(labels.sentiments, scores.sentiment)),
-            urgency=urgency_of(_best(labels.urgencies, scores.urgency)),
+            sentiment=sentiment_of(labels.sentiments[scores.sentiment]),
+            urgency=urgency_of(labels.urgencies[scores.urgency]),
             masked_text=mask(message.text, masking.policy, key=masking.key, findings=personal),
             language_confidence=language.confidence,
             unknown_language=language.unknown,
@@ -157,6 +162,23 @@ class Reader:
                 if confidence >= _LEAST_ALTERNATIVE
             ],
         )
+
+
+def _scores(
+    languages: Probabilities,
+    intents: Probabilities,
+    sentiments: Probabilities,
+    urgencies: Probabilities,
+    *,
+    vectors: Iterable[Probabilities | None],
+    spans: Sequence[Sequence[Span]],
+) -> list[Scores]:
+    """A row for each message from the columns of all: an array at a time costs a third of what each row alone would."""
+    order = np.argsort(intents)[:, ::-1][:, : _ALTERNATIVES + 1]
+    probabilities = np.take_along_axis(intents, order, 1)
+    ranked = map(zip, order.tolist(), probabilities.tolist())
+    columns = languages.tolist(), map(list, ranked), sentiments.argmax(1).tolist(), urgencies.argmax(1).tolist()
+    return [Scores(*row) for row in zip(*columns, vectors, spans, strict=True)]
 
 
 def _own_intents(conditions: Conditions, scores: Sequence[Scores]) -> Sequence[IntentReading | None]:
@@ -206,14 +228,14 @@ def _served(language: Identified, conditions: Conditions) -> envelope_pb2.Langua
     return language_of(language.language)
 
 
-def _with_hint(probabilities: Probabilities, message: nlu_pb2.AnalyzeInput) -> Probabilities:
+def _with_hint(probabilities: Sequence[float], message: nlu_pb2.AnalyzeInput) -> Sequence[float]:
     hint = word_of(message.lang)
     if hint not in SERVED:
         return probabilities
-    weighted = probabilities.copy()
-    weighted[SERVED.index(hint)] *= _HINT_ODDS
-    weighted /= weighted.sum()
-    return weighted
+    hinted = SERVED.index(hint)
+    odds = [_HINT_ODDS * probability if at == hinted else probability for at, probability in enumerate(probabilities)]
+    total = sum(odds)
+    return [each / total for each in odds]
 
 
 def _is_wordless(text: str, entities: Sequence[nlu_pb2.Entity]) -> bool:
@@ -244,7 +266,3 @@ def _say_nothing_of(analysis: nlu_pb2.Analysis, language: envelope_pb2.Language.
     analysis.sentiment = envelope_pb2.SENTIMENT_NEUTRAL
     analysis.urgency = envelope_pb2.URGENCY_LOW
     del analysis.alternatives[:]
-
-
-def _best(words: Sequence[str], probabilities: Probabilities) -> str:
-    return words[int(probabilities.argmax())]

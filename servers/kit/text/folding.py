@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from servers.kit.text.normalise import normalise
@@ -66,8 +67,9 @@ class Folded(NamedTuple):
         return self.original[start:end]
 
 
+@lru_cache(maxsize=256)
 def fold(text: str) -> Folded:
-    """Folds the text; never fails, may be empty."""
+    """Folds the text; never fails, may be empty. Kept for a moment: a message is folded for each of its readers."""
     folded = text.translate(_forms)
     if _DROPPED not in folded:
         return Folded(folded, text, None)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 
 from servers.kit.text.personal_data import Finding, Kind, find
 
@@ -54,6 +55,7 @@ def mask_value(kind: str, value: str, policy: Policy = Policy.MASK, *, key: byte
     return value if policy is Policy.KEEP else _replacement(kind, value, policy, key)
 
 
+@lru_cache(maxsize=10_000)
 def masking_key(secret: bytes, tenant: str) -> bytes:
     """A tenant's key for `Policy.HASH`, from the installation's secret: hashes of two tenants never agree."""
     return hashlib.blake2b(f"{tenant}\0masking".encode(), digest_size=16, key=hashlib.sha256(secret).digest()).digest()

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 
 STRETCHED = re.compile(r"([^\d\s])\1{2,}")
@@ -69,8 +70,12 @@ FORMS = _Forms(str.maketrans({**_ARABIC_FORMS, **_LATIN_FORMS, **_MARKS}))
 """What `normalise` writes for each lower-case code point: its folded form, blanks where words part, None for nothing."""
 
 
+@lru_cache(maxsize=256)
 def normalise(text: str) -> str:
-    """The text as words, `?`, `!` and emoji separated by single spaces; never fails, may be empty."""
+    """The text as words, `?`, `!` and emoji separated by single spaces; never fails, may be empty.
+
+    Kept for a moment: a message is normalised for each of its readers.
+    """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     folded = " ".join(text.lower().translate(FORMS).split())

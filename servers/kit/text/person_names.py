@@ -18,6 +18,7 @@ from servers.kit.text.folding import Folded, fold
 _FILE = Path(__file__).parent / "names.tsv"
 _MOST_WORDS = 4
 _NOBODY: frozenset[str] = frozenset()
+_TELLING = ("introducing", "title", "given")
 
 _WORD = re.compile(r"[^\W\d_]\w*(?:[-'’][^\W\d_]\w*)*")
 _PART = re.compile(r"\w+")
@@ -69,10 +70,10 @@ class _Word(NamedTuple):
 def find_names(text: str) -> Iterator[Name]:
     """Names in the text, in no order; they may overlap."""
     folded = fold(text)
-    roles = _roles()
-    told = {role for part in _PART.findall(folded.text) for role in roles.get(part, _NOBODY)}
-    if told.isdisjoint(("introducing", "title", "given")):
+    cues = _cues().intersection(_PART.findall(folded.text))
+    if not cues:
         return
+    told = {role for cue in cues for role in _roles()[cue]}
     words = [_Word(match[0], folded.written(*match.span()), *match.span()) for match in _WORD.finditer(folded.text)]
     found: list[Sequence[_Word]] = []
     if "introducing" in told:
@@ -143,6 +144,12 @@ def _is_beside(folded: Folded, words: Sequence[_Word], place: int) -> bool:
     """Whether a blank or two part a word from the one before."""
     gap = folded.text[words[place - 1].end : words[place].start]
     return gap in (" ", "  ")
+
+
+@cache
+def _cues() -> frozenset[str]:
+    """The words that a name does not go without."""
+    return frozenset(form for form, roles in _roles().items() if not roles.isdisjoint(_TELLING))
 
 
 @cache

@@ -8,16 +8,21 @@ from decimal import Decimal
 
 from servers.nlu.entities.grammar import Grammar, Rule, Span
 from servers.nlu.entities.tokens import Tokens
-from servers.nlu.entities.vocabulary import Chunk, read_vocabulary
+from servers.nlu.entities.vocabulary import Chunk, Vocabulary, read_vocabulary
 
 _IN_DIRHAMS = {"RYAL": Decimal("0.05"), "CENTIME": Decimal("0.01")}
 _BEFORE = frozenset({"dh", "dhs", "mad", "€", "$", "£", "eur", "usd"})  # currencies that may stand before the number
 _TELLING = ("currency",)
 
 
+def vocabulary() -> Vocabulary:
+    """The words of money."""
+    return read_vocabulary("money.tsv", _TELLING)
+
+
 def find_amounts(tokens: Tokens, now: datetime) -> Iterator[Span]:
     """Amounts among the tokens."""
-    yield from _GRAMMAR.spans(read_vocabulary("money.tsv", _TELLING).chunk(tokens), now)
+    yield from _GRAMMAR.spans(vocabulary().chunk(tokens), now)
 
 
 def _amount(chunks: Sequence[Chunk], now: datetime) -> str:

@@ -25,10 +25,10 @@ _PLACE_PREFIXES = ("ف", "ب", "ل", "f")
 
 def find_cities(message: Tokens, folded: Folded) -> Iterator[Span]:
     """Places named in a message."""
-    gazetteer, tokens = _gazetteer(), message.all
-    place = 0
+    cities, tokens = gazetteer(), message.all
+    place = 0 if not cities.cues.isdisjoint(message.forms) else len(tokens)
     while place < len(tokens):
-        found = gazetteer.find(tokens, place)
+        found = cities.find(tokens, place)
         if found is None:
             place += 1
             continue
@@ -51,7 +51,8 @@ def _is_meant(tokens: Sequence[Token], place: int, prefix: int, folded: Folded) 
 
 
 @cache
-def _gazetteer() -> Vocabulary:
+def gazetteer() -> Vocabulary:
+    """The places that are known."""
     phrases = []
     for row in read_rows("cities.tsv"):
         ordinary = {split(spelling) for spelling in row["ordinary"].split("|")}

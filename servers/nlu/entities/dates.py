@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 
 from servers.nlu.entities.grammar import Grammar, Rule, Span
 from servers.nlu.entities.tokens import Tokens
-from servers.nlu.entities.vocabulary import Chunk, read_vocabulary
+from servers.nlu.entities.vocabulary import Chunk, Vocabulary, read_vocabulary
 
 _CLASSES = (
     "day", "weekday", "month", "unit", "dual", "this", "next", "last", "in", "hence", "ago", "of", "on", "an", "ordinal",
@@ -26,9 +26,14 @@ _SHIFT = {"this": 0, "next": 1, "last": -1}
 _TELLING = ("day", "weekday", "month", "unit", "dual")
 
 
+def vocabulary() -> Vocabulary:
+    """The words of the calendar."""
+    return read_vocabulary("calendar.tsv", _TELLING)
+
+
 def find_dates(tokens: Tokens, now: datetime) -> Iterator[Span]:
     """Dates among the tokens, seen from `now`, in the customer's time zone."""
-    yield from _GRAMMAR.spans(read_vocabulary("calendar.tsv", _TELLING).chunk(tokens), now)
+    yield from _GRAMMAR.spans(vocabulary().chunk(tokens), now)
 
 
 def _written(chunks: Sequence[Chunk], now: datetime) -> str | None:

@@ -11,6 +11,7 @@ from servers.kit.text.folding import Folded, fold
 from servers.kit.text.normalise import ascii_digits
 from servers.nlu.entities.amounts import find_amounts
 from servers.nlu.entities.cities import find_cities
+from servers.nlu.entities.cues import has_cue
 from servers.nlu.entities.dates import find_dates
 from servers.nlu.entities.goods import find_goods
 from servers.nlu.entities.grammar import Span
@@ -34,7 +35,6 @@ def find_entities(text: str, claims: Sequence[Claim] = (), now: datetime | None 
     `ghda` and `demain` are relative: the present when left out. Where two finders claim the same words, the more specific
     one has them: a phone number is no quantity, and `12 mars` no twelve pieces.
     """
-    now = datetime.now(TIME_ZONE) if now is None else now.astimezone(TIME_ZONE)
     taken = bytearray(len(text))
     mentions: list[Mention] = []
     for mention in _candidates(text, claims, now):
@@ -44,12 +44,17 @@ def find_entities(text: str, claims: Sequence[Claim] = (), now: datetime | None 
     return sorted(mentions, key=lambda mention: mention.start)
 
 
-def _candidates(text: str, claims: Sequence[Claim], now: datetime) -> Iterator[Mention]:
+def _candidates(text: str, claims: Sequence[Claim], now: datetime | None) -> Iterator[Mention]:
     """What every finder claims, the most specific first."""
     for claim in claims:
         yield Mention(*claim)
     yield from find_urls(text)
     folded = fold(text)
+    if not has_cue(folded.text):
+        if _HAS_DIGIT.search(folded.text):
+            yield from find_references(ascii_digits(text))
+        return
+    now = datetime.now(TIME_ZONE) if now is None else now.astimezone(TIME_ZONE)
     tokens = tokenise(folded.text)
     yield from _mentions("amount", find_amounts(tokens, now), folded)
     yield from _mentions("date", find_dates(tokens, now), folded)

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from servers.nlu.entities.grammar import Grammar, Rule, Span
 from servers.nlu.entities.tokens import Tokens
-from servers.nlu.entities.vocabulary import Chunk, read_vocabulary
+from servers.nlu.entities.vocabulary import Chunk, Vocabulary, read_vocabulary
 
 _LARGEST_SIZE = 250
 _MOST_WANTED = 999  # above, a number without a unit is a reference
@@ -20,9 +20,14 @@ _FEWEST_GRAMS = 10  # 3G, 4G and 5G are networks
 _TELLING = ("pair", "size", "letter")
 
 
+def vocabulary() -> Vocabulary:
+    """The words of sizes and quantities."""
+    return read_vocabulary("goods.tsv", _TELLING)
+
+
 def find_goods(tokens: Tokens, now: datetime) -> Iterator[tuple[str, Span]]:
     """Sizes of clothes and shoes, then quantities, each with its type."""
-    chunks = read_vocabulary("goods.tsv", _TELLING).chunk(tokens)
+    chunks = vocabulary().chunk(tokens)
     for span in _SIZES.spans(chunks, now):
         yield "size", span
     for span in _QUANTITIES.spans(chunks, now):

@@ -34,6 +34,8 @@ _CODE = re.compile(
 
 def find_urls(text: str) -> Iterator[Mention]:
     """Web addresses, without the punctuation behind them."""
+    if "://" not in text and "www." not in text.lower():  # a third of what the pattern takes
+        return
     for match in _URL.finditer(text):
         url = match[0].rstrip(_URL_END)
         yield Mention("url", url, match.start(), match.start() + len(url))

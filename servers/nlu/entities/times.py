@@ -11,7 +11,7 @@ from datetime import datetime
 
 from servers.nlu.entities.grammar import Grammar, Rule, Span
 from servers.nlu.entities.tokens import Tokens
-from servers.nlu.entities.vocabulary import Chunk, read_vocabulary
+from servers.nlu.entities.vocabulary import Chunk, Vocabulary, read_vocabulary
 
 _CLASSES = (
     "part", "moment", "meridiem", "now", "this", "hour", "at", "to", "of", "past", "span", "greeting",
@@ -22,9 +22,14 @@ _NIGHT_ENDS = 4  # 3 at night is 03:00, 9 at night is 21:00
 _TELLING = ("part", "moment", "now", "clock_word")
 
 
+def vocabulary() -> Vocabulary:
+    """The words of the clock."""
+    return read_vocabulary("clock.tsv", _TELLING)
+
+
 def find_times(tokens: Tokens, now: datetime) -> Iterator[Span]:
     """Times of day among the tokens; `now` says what `daba` is."""
-    yield from _GRAMMAR.spans(read_vocabulary("clock.tsv", _TELLING).chunk(tokens), now)
+    yield from _GRAMMAR.spans(vocabulary().chunk(tokens), now)
 
 
 def _nothing(chunks: Sequence[Chunk], now: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 from servers.nlu.entities.numerals import NUMERALS, Numeral, parse, start, step
@@ -12,7 +13,7 @@ from servers.nlu.entities.numerals import NUMERALS, Numeral, parse, start, step
 WORD = r"د\.م(?!\w)|[^\W\d_][^\W_]*|\d+[^\W_]*"
 """Pattern of a word; the dirham's sign in Arabic is one."""
 
-_SUFFIXES = (
+SUFFIXES = (
     r"(?:dhs?|mad|drahe?m|dirhams?|euros?|eur|usd|ryal|h|heures?|am|pm|[gm][ob]|giga|mega|kgs?|kilos?|gr?|ml|cl|cm|pcs?|pieces?|k"
     r"|th|st|nd|rd|er|eme|j|jours?|iyam|ayam|days?|درهم|دراهم|ريال|كيلو|ايام)(?![^\W_])"
 )  # what is written on to a number; any other letters behind digits are Arabizi (`9bl`)
@@ -23,16 +24,19 @@ _TOKEN = re.compile(
     r"|(?P<dashed>(?<![\w/.,-])\d{1,2}-\d{1,2}(?![\w/-]))"
     r"|(?P<clock>(?<![\w:.,])\d{1,2}(?: ?h ?|:)[0-5]\d(?![\w:]))"
     r"|(?P<number>(?<![\w])(?:[1-9]\d{0,2}(?:[ .,]\d{3}){1,4}(?!\d)|\d{1,12})(?:[.,]\d{1,2})?"
-    rf"(?:(?![^\W_])|(?!3am(?!\w))(?={_SUFFIXES})))"
+    rf"(?:(?![^\W_])|(?!3am(?!\w))(?={SUFFIXES})))"
     r"|(?P<digit_word>\d[^\W_]*)|(?P<colon>[:=])|(?P<symbol>[€$£])|(?P<mark>[^\w\s'’\-])",
 )
 _TOKEN_WITHOUT_DIGITS = re.compile(rf"(?P<word>{WORD})|(?P<colon>[:=])|(?P<symbol>[€$£])|(?P<mark>[^\w\s'’\-])")
-_STRETCHED = re.compile(r"([^\W\dx])\1{2,}")  # `ghdaaa`, but not `XXXL`
+STRETCHED = re.compile(r"([^\W\dx])\1{2,}")
+"""A letter that counts once: `ghdaaa`, but not `XXXL`."""
+
 _HAS_DIGIT = re.compile("[0-9]")
 _LITERALS = frozenset({"date", "day_month", "dashed", "clock"})
 _ARABIC_PREFIXES = frozenset("وفبلك")
 _LATIN_PREFIXES = frozenset("fblwm")
 _SHORTEST_ARABIC, _SHORTEST_LATIN = 3, 4  # letters of a word behind a prefix
+_MOST_REMEMBERED = 20_000  # words
 _AND = frozenset({"w", "ou", "et", "and", "و"})
 
 Stems = tuple[tuple[int, str], ...]
@@ -65,19 +69,21 @@ class Tokens(NamedTuple):
 def tokenise(folded: str) -> Tokens:
     """Tokens in order. Numbers in digits, in words, or both (`3 alaf`) are one token each, with what they are worth."""
     pattern = _TOKEN if _HAS_DIGIT.search(folded) else _TOKEN_WITHOUT_DIGITS
-    stretched = _STRETCHED.search(folded) is not None
+    stretched = STRETCHED.search(folded) is not None
     tokens = []
     for match in pattern.finditer(folded):
-        form = _STRETCHED.sub(r"\1", match[0]) if stretched else match[0]
+        form = STRETCHED.sub(r"\1", match[0]) if stretched else match[0]
         kind = str(match.lastgroup).removeprefix("digit_")
-        tokens.append(Token(kind, form, *match.span(), _stems(form)))
+        tokens.append(Token(kind, form, *match.span(), stems_of(form)))
     tokens = _with_numbers(tokens)
     kinds = {token.kind for token in tokens}
     forms = frozenset([stem for token in tokens for _, stem in token.stems])
     return Tokens(tokens, forms, "number" in kinds, not _LITERALS.isdisjoint(kinds))
 
 
-def _stems(form: str) -> Stems:
+@lru_cache(maxsize=_MOST_REMEMBERED)
+def stems_of(form: str) -> Stems:
+    """The form, then what it may be without the small words written on to it, each behind how many letters it skips."""
     first = form[0]
     if first < "\u0600":
         if first in _LATIN_PREFIXES and len(form) > _SHORTEST_LATIN:

@@ -20,7 +20,8 @@ FOLDER = Path(__file__).parent
 OTHER = "other"
 """Class of a word that no phrase has."""
 
-_WORD = re.compile(rf"{WORD}|[€$£]")
+WORDS = re.compile(rf"{WORD}|[€$£]")
+"""Pattern of what phrases are made of."""
 
 
 class Phrase(NamedTuple):
@@ -46,17 +47,21 @@ class Chunk(NamedTuple):
 class Vocabulary:
     """Phrases, found by their first word."""
 
-    def __init__(self, phrases: Iterable[Phrase], telling: Container[str] = ()) -> None:
-        """A message without numbers that has no phrase of a `telling` class is known to have nothing of the kind."""
+    def __init__(self, phrases: Iterable[Phrase], telling: Container[str] | None = None) -> None:
+        """A message without numbers that has no phrase of a `telling` class (None: of any) has nothing of the kind."""
         self._by_first: dict[str, list[Phrase]] = {}
         for phrase in phrases:
             self._by_first.setdefault(phrase.words[0], []).append(phrase)
         for same in self._by_first.values():
             same.sort(key=lambda phrase: len(phrase.words), reverse=True)
         self._firsts = frozenset(self._by_first)
-        self._telling = frozenset(
-            first for first, same in self._by_first.items() if any(phrase.name in telling for phrase in same)
+        self.cues = frozenset(
+            max(phrase.words, key=len)
+            for same in self._by_first.values()
+            for phrase in same
+            if telling is None or phrase.name in telling
         )
+        """The longest word of each phrase of a telling class: `semaine` of `la semaine prochaine`."""
 
     def find(self, tokens: Sequence[Token], place: int) -> tuple[Phrase, int] | None:
         """The longest phrase that begins at this token, and how many letters of a prefix (`ف`, `l`) stand before it."""
@@ -69,7 +74,7 @@ class Vocabulary:
 
     def chunk(self, tokens: Tokens) -> list[Chunk]:
         """The message in chunks, in order; none where it is seen at once that they would say nothing."""
-        told = tokens.has_literal or not self._telling.isdisjoint(tokens.forms)
+        told = tokens.has_literal or not self.cues.isdisjoint(tokens.forms)
         counted = tokens.has_number and not self._firsts.isdisjoint(tokens.forms)
         if not (told or counted):
             return []
@@ -109,4 +114,4 @@ def read_rows(name: str) -> list[dict[str, str]]:
 
 def split(phrase: str) -> tuple[str, ...]:
     """The folded words of a phrase."""
-    return tuple(_WORD.findall(fold(phrase).text))
+    return tuple(WORDS.findall(fold(phrase).text))
