@@ -28,6 +28,7 @@ from training.lessons import read_lessons
 from training.onnx_graph import Graph
 from training.tasks import SPREAD, Tasks
 from training.teacher import Teacher
+from training.variants import in_other_script
 
 FOLDER = Path(__file__).parents[1] / "model_repository" / "encoder"
 ENCODER = Path(__file__).parents[1] / ".salambot" / "training" / "encoder.pt"
@@ -35,13 +36,19 @@ ENCODER = Path(__file__).parents[1] / ".salambot" / "training" / "encoder.pt"
 
 
 def moods() -> list[Example]:
-    """Sentences whose language and sentiment are known, and nothing else."""
+    """Sentences whose language and sentiment are known, and nothing else; Darija in the other script as well."""
     opinions = [
         Example(text, "", language, opinion.sentiment, "")
         for opinion in read_opinions()
         for language, text in opinion.texts.items()
     ]
-    return [*opinions, *read_reviews()]
+    reviews = read_reviews()
+    twins = [
+        review._replace(text=twin[0], language=twin[1])
+        for review in reviews
+        if (twin := in_other_script(review.text, review.language))
+    ]
+    return [*opinions, *reviews, *twins]
 
 
 def export(read: Tasks, search: Embedding, folder: Path = FOLDER) -> None:
@@ -50,9 +57,7 @@ def export(read: Tasks, search: Embedding, folder: Path = FOLDER) -> None:
     pooled, meaning = graph.encode(read.encoder)
     inputs = graph.add("Concat", pooled, graph.scaled(meaning, SPREAD), axis=1)
     for task, names in read.labels.items():
-        head = read.heads[task]
-        inner = graph.add("Relu", graph.linear(inputs, head.inner))
-        logits = graph.linear(inner, head.outer, scale=1 / head.temperature)
+        logits = read.heads[task].write(graph, inputs)  # type: ignore[operator]
         graph.output(task, len(names), graph.add("Softmax", logits, axis=1))
     halves = (graph.scaled(half, 0.5**0.5) for half in (meaning, graph.unit(pooled)))
     graph.output("vector", MEANING + SIZE, graph.add("Concat", *halves, axis=1))
@@ -105,14 +110,14 @@ def main(shared: Encoder | None = None) -> None:
     shared = shared or encoder()
     examples = read_examples()
     labels = tasks.labels_of(examples)
-    known = [example for example in examples if not example.held_out]
+    known, opinions = [example for example in examples if not example.held_out], moods()
     held_out = [example for example in examples if example.held_out]
     print(f"{len(examples)} sentences, {len(labels['intent'])} intents; {len(held_out)} sentences held out", flush=True)
-    trial = tasks.train(shared, [*known, *(mood for mood in moods() if not mood.held_out)], labels)
+    trial = tasks.train(shared, [*known, *(mood for mood in opinions if not mood.held_out)], labels)
     trial.calibrate(held_out)
     print_nlu(trial.probabilities([example.text for example in held_out]), held_out, labels)
     print_retrieval(embedding.train(shared, known).embed, known, held_out)
-    final = tasks.train(shared, [*examples, *moods()], labels)
+    final = tasks.train(shared, [*examples, *opinions], labels)
     for task, head in final.heads.items():
         head.temperature = trial.heads[task].temperature
     export(final, embedding.train(shared, examples))

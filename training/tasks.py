@@ -1,13 +1,18 @@
 """Heads over the encoder that read a message: what the customer wants, the mood, how urgent it is.
 
 The encoder stays as it was distilled: what it knows of meaning is not narrowed down to our own intents, which tenants'
-intents and retrieval would pay for. Every epoch shows the sentences in another guise, with features left out.
+intents and retrieval would pay for. Each head is trained by itself, on the sentences whose label of its task is known: what
+is written for one never moves another. Every epoch shows the sentences in another guise, with features left out.
+
+The head of the mood is wide as well as deep, for the slang of praise and blame that the encoder was never taught. That of
+urgency has three networks, because the least is written for it. That of intents learns what no one wants, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -15,36 +20,42 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.corpus import SENTIMENTS, URGENCIES, Example, read_lexicon
-from training.encoder import MEANING, SIZE, Bags, Encoder, Vectors
+from training.corpus import SENTIMENTS, URGENCIES, Example
+from training.encoder import Bags, Encoder, Vectors
+from training.guises import Guises
+from training.heads import Head
+from training.nonsense import nonsense
 from training.phrasebook import Phrasebook
-from training.variants import Variants
 
-EPOCHS, BATCH, RATE = 24, 256, 1e-3
-HIDDEN: Mapping[str, int] = {"intent": 512, "sentiment": 192, "urgency": 128}
-WEIGHTS: Mapping[str, float] = {"intent": 1.0, "sentiment": 0.5, "urgency": 0.3}
-KEPT_FEATURES, DROPOUT, SMOOTHING = 0.8, 0.3, 0.1
-PHRASEBOOK_SENTENCES = 2000  # an epoch
+BATCH, RATE = 256, 1e-3
+WIDE_RATE = 8.0  # times the rate of the layers: most features are rare
+KEPT_FEATURES, SMOOTHING = 0.8, 0.1
+PHRASEBOOK_SENTENCES, NONSENSE = 2000, 500  # beside the sentences of the intents
 SPREAD = 16.0  # length of a vector of meaning beside the pooled one, which has SIZE ** 0.5
-_UNKNOWN = -100  # what cross entropy leaves out
 
 Labels = Mapping[str, tuple[str, ...]]
 
 
-class Head(nn.Module):
-    """Probabilities of one task's labels; `temperature` divides the logits once trained."""
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The shape of a task's head (see `Head`), how often it sees each sentence, and how much of the labels' frequencies
+    it is to forget (logit adjustment, Menon et al., 2021): what is seldom written for us is no less urgent for that.
+    """
 
-    def __init__(self, hidden: int, labels: int) -> None:
-        super().__init__()
-        self.inner = nn.Linear(SIZE + MEANING, hidden)
-        self.outer = nn.Linear(hidden, labels)
-        self.temperature = 1.0
+    hidden: int
+    epochs: int
+    networks: int = 1
+    forgets: float = 0.0
+    wide: bool = False
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits: (n, labels)."""
-        hidden = functional.dropout(functional.relu(self.inner(inputs)), DROPOUT, self.training)
-        logits: Tensor = self.outer(functional.dropout(hidden, DROPOUT, self.training)) / self.temperature
-        return logits
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "intent": Recipe(hidden=512, epochs=32),
+        "sentiment": Recipe(hidden=192, epochs=24, wide=True),
+        "urgency": Recipe(hidden=128, epochs=32, networks=3, forgets=0.5),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +83,16 @@ class Tasks:
 
     def _logits(self, texts: Sequence[str]) -> dict[str, Tensor]:
         self.heads.eval()
+        bags = Bags(texts)
+        parts = [
+            self._read(*bags.draw(places)) for places in np.array_split(np.arange(len(bags)), len(bags) // BATCH + 1)
+        ]
+        return {task: torch.cat([part[task] for part in parts]) for task in self.heads}
+
+    def _read(self, ids: Tensor, offsets: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
-            inputs = inputs_of(self.encoder.read(texts))
-            return {task: head(inputs) for task, head in self.heads.items()}
+            inputs = inputs_of(self.encoder(ids, offsets))
+            return {task: head(inputs, ids, offsets) for task, head in self.heads.items()}
 
 
 def labels_of(examples: Sequence[Example]) -> Labels:
@@ -88,49 +106,66 @@ def inputs_of(vectors: Vectors) -> Tensor:
     return torch.cat((vectors.pooled, vectors.meaning * SPREAD), 1)
 
 
-def train(encoder: Encoder, examples: Sequence[Example], labels: Labels, epochs: int = EPOCHS, seed: int = 1) -> Tasks:
+def train(encoder: Encoder, examples: Sequence[Example], labels: Labels, seed: int = 1) -> Tasks:
     """Heads trained on the examples, of which any label may be empty."""
+    encoder.eval()
+    heads = {
+        task: _train_head(encoder, _shown(task, examples, seed), task, names, seed) for task, names in labels.items()
+    }
+    return Tasks(encoder, nn.ModuleDict(heads), labels)
+
+
+def _shown(task: str, examples: Sequence[Example], seed: int) -> list[Example]:
+    """What a task's head is trained on."""
+    known = [example for example in examples if getattr(example, task)]
+    if task != "intent":
+        return known
+    return [*known, *Phrasebook(seed).sentences(PHRASEBOOK_SENTENCES), *nonsense(NONSENSE, seed)]
+
+
+def _train_head(encoder: Encoder, examples: Sequence[Example], task: str, names: Sequence[str], seed: int) -> Head:
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    variants, phrasebook = Variants(seed, read_lexicon()), Phrasebook(seed)
-    heads = nn.ModuleDict({task: Head(HIDDEN[task], len(names)) for task, names in labels.items()})
-    optimiser = torch.optim.AdamW(heads.parameters(), lr=RATE, weight_decay=0.01)
-    encoder.eval()
-    for epoch in range(epochs):
-        heads.train()
-        bags, targets = _epoch(examples, variants, phrasebook, labels)
-        batches = np.array_split(random.permutation(len(bags)), len(bags) // BATCH + 1)
+    recipe, guises, wanted = RECIPES[task], Guises(examples), _wanted(examples, task, names)
+    usual = recipe.forgets * wanted.mean(0).log()
+    head = Head(len(names), hidden=recipe.hidden, networks=recipe.networks, wide=recipe.wide)
+    optimiser = _optimiser(head)
+    head.train()
+    for epoch in range(recipe.epochs):
+        batches = np.array_split(random.permutation(len(examples)), len(examples) // BATCH + 1)
         for step, batch in enumerate(batches):
-            optimiser.param_groups[0]["lr"] = RATE * max(1 - (epoch + step / len(batches)) / epochs, 0.02)
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * max(1 - (epoch + step / len(batches)) / recipe.epochs, 0.02)
+            ids, offsets = guises.draw(batch, KEPT_FEATURES, random)
             with torch.no_grad():
-                inputs = inputs_of(encoder(*bags.draw(batch, KEPT_FEATURES, random)))
-            loss = torch.stack(
-                [WEIGHTS[task] * _loss(head(inputs), targets[task][batch]) for task, head in heads.items()]
-            )
+                inputs = inputs_of(encoder(ids, offsets))
+            logits = head.each(inputs, ids, offsets) + usual
+            targets = wanted[batch, None].expand_as(logits)
+            loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(0, 1)) * recipe.networks
             optimiser.zero_grad()
-            loss.sum().backward()
+            loss.backward()
             optimiser.step()
-    heads.eval()
-    return Tasks(encoder, heads, labels)
+    return head.eval()
+
+
+def _wanted(examples: Sequence[Example], task: str, names: Sequence[str]) -> Tensor:
+    """The probabilities of the labels that a head is to give: (n, labels); of nonsense, each label is as likely."""
+    certain = torch.eye(len(names)) * (1 - SMOOTHING) + SMOOTHING / len(names)
+    unsure = torch.full((len(names),), 1 / len(names))
+    return torch.stack([certain[names.index(label)] if (label := getattr(item, task)) else unsure for item in examples])
 
 
 def targets_of(examples: Sequence[Example], labels: Labels) -> dict[str, NDArray[np.int64]]:
-    """The place of each example's label among those of each task; -100 where it is not known."""
+    """The place of each example's label among those of each task; raises ValueError where one has none."""
     return {
-        task: np.array([names.index(label) if (label := getattr(example, task)) else _UNKNOWN for example in examples])
-        for task, names in labels.items()
+        task: np.array([names.index(getattr(example, task)) for example in examples]) for task, names in labels.items()
     }
 
 
-def _epoch(
-    examples: Sequence[Example], variants: Variants, phrasebook: Phrasebook, labels: Labels
-) -> tuple[Bags, dict[str, NDArray[np.int64]]]:
-    """Half of the sentences as they were written, all in another guise, and some of the phrasebook."""
-    varied = [*examples, *phrasebook.sentences(PHRASEBOOK_SENTENCES)]
-    shown = [*examples[::2], *(item._replace(text=variants.vary(item.text, item.language)[0]) for item in varied)]
-    return Bags([example.text for example in shown]), targets_of(shown, labels)
-
-
-def _loss(logits: Tensor, targets: NDArray[np.int64]) -> Tensor:
-    loss = functional.cross_entropy(logits, torch.from_numpy(targets), label_smoothing=SMOOTHING)
-    return torch.nan_to_num(loss)  # a batch may lack labels of a task altogether
+def _optimiser(head: Head) -> torch.optim.AdamW:
+    groups: list[dict[str, object]] = [
+        {"params": [*head.inner.parameters(), *head.outer.parameters()], "initial_lr": RATE, "weight_decay": 0.01}
+    ]
+    if head.wide is not None:
+        groups.append({"params": [head.wide], "initial_lr": RATE * WIDE_RATE, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups)

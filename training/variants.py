@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from servers.kit.text.transliteration import Script, transliterate
+
 # Spellings that writers choose between; each letter group may become any other of its row.
 _ARABIZI = (
     ("ch", "sh"), ("ou", "o", "u", "w"), ("kh", "5", "x"), ("gh", "r", "8"), ("9", "q", "k"), ("7", "h"), ("3", "a", "aa"),
@@ -78,22 +80,38 @@ _PARTNERS: Mapping[str, Sequence[str]] = {
     "darija_arabizi": ("fr", "darija_arabizi", "en"), "fr": ("darija_arabizi", "fr", "en"), "en": ("fr", "en"),
     "ar": ("ar", "darija_arabic"), "darija_arabic": ("ar", "darija_arabic"),
 }  # fmt: skip
+_OTHER_SCRIPT: Mapping[str, tuple[str, Script]] = {
+    "darija_arabizi": ("darija_arabic", Script.ARABIC), "darija_arabic": ("darija_arabizi", Script.LATIN),
+}  # fmt: skip
 _LONGEST_PHRASE = 4
 _PUNCTUATION = "?!.,؟،"
 _NUMBER = re.compile(r"\d{2,}")
 _LETTER_DIGIT = re.compile(r"(?<=[a-z])\d|\d(?=[a-z])")
 
 
+def in_other_script(text: str, language: str) -> tuple[str, str] | None:
+    """A text of Darija as it is most probably spelt in the other script, and its language then; None for other languages."""
+    if (other := _OTHER_SCRIPT.get(language)) is None:
+        return None
+    language, script = other
+    return transliterate(text, script), language
+
+
 class Variants:
     """Makes variants; the same seed makes the same ones. `lexicon` (see `corpus`) is what words are switched by."""
 
     def __init__(self, seed: int, lexicon: Sequence[Mapping[str, Sequence[str]]] = ()) -> None:
-        self._random = Random(seed)
+        self._seed, self._random = seed, Random(seed)
         self._entries: dict[str, dict[str, list[Mapping[str, Sequence[str]]]]] = {}
         for entry in lexicon:
             for language, phrases in entry.items():
                 for phrase in phrases:
                     self._entries.setdefault(language, {}).setdefault(phrase.lower(), []).append(entry)
+
+    def guises(self, text: str, language: str, count: int) -> list[str]:
+        """So many variants of the text, the same ones whatever was varied before."""
+        self._random.seed(f"{self._seed} {text}")
+        return [self.vary(text, language)[0] for _ in range(count)]
 
     def vary(self, text: str, language: str) -> tuple[str, str]:
         """Another guise of the text, and its language: Darija may change its script."""
