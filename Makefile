@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench train gen lock fmt clean
+.PHONY: help run test test-llm check bench train gen lock fmt clean
 
 PYTHON ?= $(shell scripts/python.sh)
 BIN := .venv/bin
@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUTF8 := 1
 
 help: ## This list.
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: .venv/.run ## Serve everything on this machine, with a demo tenant.
 	@exec salambot up
@@ -19,6 +19,10 @@ run: .venv/.run ## Serve everything on this machine, with a demo tenant.
 # failed is run once more, alone, and has to pass then; both runs are shown.
 test: .venv/.dev ## Pass the whole test suite against real services.
 	pytest -n 2 --dist loadgroup || pytest --last-failed --last-failed-no-failures none
+
+test-llm: .venv/.dev ## Pass the tests that need a real vLLM; installs one, 3.5 GB.
+	scripts/vllm.sh "$(PYTHON)"
+	SALAMBOT_TEST_VLLM=.salambot/vllm/venv pytest tests/llm/test_vllm.py
 
 check: .venv/.dev ## What every change must pass: format, lint, types, contracts, generated code, tests.
 	ruff format --check .

@@ -23,9 +23,10 @@ from gateway.operations import operations
 from gateway.site import create_site
 from gateway.tracing import traced
 from gateway.transcoding.codec import Codec
-from gateway.transcoding.contract import Contract, load_contract
+from gateway.transcoding.contract import Contract, Rpc, load_contract
 from gateway.transcoding.openapi import openapi_document
 from gateway.transcoding.router import Router
+from gateway.uploads import UploadEndpoint, upload_rpc
 from servers.kit.errors import SalamError, UpstreamError
 from servers.kit.settings import Settings
 
@@ -62,9 +63,12 @@ def create_app(platform: Platform, routes: Sequence[BaseRoute] = (), keep_alive_
     settings = platform.settings
     proxies = Proxies(settings.trusted_proxies)
     edge = Edge(Codec(), platform.channel, cors, proxies, settings.max_body_bytes, keep_alive_s)
-    router = _router(contract, edge)
+    uploads = upload_rpc(contract)
+    router = _router(contract, uploads, edge)
     metrics = CollectorRegistry()
-    site = create_site([*operations(platform.readiness, metrics), *documentation(openapi_document(contract)), *routes])
+    site = create_site(
+        [*operations(platform.readiness, metrics), *documentation(openapi_document(contract, [uploads])), *routes]
+    )
     gateway = Gateway(router, cors, site, metrics)
     return traced(gateway, router) if settings.otlp_endpoint else gateway
 
@@ -139,8 +143,8 @@ class Gateway:
             await exchange.fail(MethodNotAllowed(methods), await self._cors.headers_of_error(exchange))
 
 
-def _router(contract: Contract, edge: Edge) -> Router[Endpoint]:
-    endpoints: list[Endpoint] = []
+def _router(contract: Contract, uploads: Rpc, edge: Edge) -> Router[Endpoint]:
+    endpoints: list[Endpoint] = [UploadEndpoint(uploads, binding, edge) for binding in uploads.bindings]
     for rpc in contract.rpcs():
         kind = StreamEndpoint if rpc.descriptor.server_streaming else UnaryEndpoint
         endpoints.extend(kind(rpc, binding, edge) for binding in rpc.bindings)

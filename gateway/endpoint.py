@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +44,7 @@ class Endpoint:
         self._cors = edge.cors
         self._proxies = edge.proxies
         self._limit = edge.limit
-        connect = edge.channel.unary_stream if rpc.descriptor.server_streaming else edge.channel.unary_unary
-        self._call: Any = connect(
+        self._call: Any = _connect(rpc, edge.channel)(
             rpc.path,
             request_serializer=self._request.message_class.SerializeToString,
             response_deserializer=self._reply.message_class.FromString,
@@ -82,6 +82,12 @@ class Endpoint:
             except Refused as refused:
                 raise refused.as_error() from None
         return given  # type: ignore[no-any-return]
+
+
+def _connect(rpc: Rpc, channel: grpc.aio.Channel) -> Callable[..., Any]:
+    if rpc.descriptor.client_streaming:
+        return channel.stream_unary
+    return channel.unary_stream if rpc.descriptor.server_streaming else channel.unary_unary
 
 
 class UnaryEndpoint(Endpoint):

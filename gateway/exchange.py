@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from starlette.types import Receive, Scope, Send
 
 from gateway.client_address import Proxies
@@ -109,6 +111,24 @@ class Exchange:
         if len(body) > limit:
             raise TooLarge(f"the body must be at most {limit} bytes")
         return body
+
+    async def pieces(self, limit: int) -> AsyncIterator[bytes]:
+        """The body as it comes, whatever its type, none of it kept; raises as `body`, and ClientGone when it breaks off."""
+        if self.headers.get(b"content-encoding", b"") not in _IDENTITY:
+            raise UnsupportedMediaType("the body must not be compressed")
+        announced, size, more = self.headers.get(b"content-length", b"0"), 0, True
+        if announced.isdigit() and int(announced) > limit:
+            raise TooLarge(f"the body must be at most {limit} bytes")
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            piece: bytes = message.get("body", b"")
+            size, more = size + len(piece), message.get("more_body", False)
+            if size > limit:
+                raise TooLarge(f"the body must be at most {limit} bytes")
+            if piece:
+                yield piece
 
     async def disconnected(self) -> None:
         """Returns when the client has gone."""

@@ -17,6 +17,7 @@ def main() -> None:
 def _app() -> typer.Typer:
     from servers.commands import chat, doctor, migrate, serve, tenant, up
     from servers.commands.eval import app as evaluation
+    from servers.commands.kb import app as knowledge
 
     app = typer.Typer(
         name="salambot",
@@ -32,5 +33,6 @@ def _app() -> typer.Typer:
     app.command("doctor")(doctor.doctor)
     app.command("migrate")(migrate.migrate)
     app.add_typer(tenant.app, name="tenant")
+    app.add_typer(knowledge, name="kb")
     app.add_typer(evaluation, name="eval")
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from servers.nlu.entity_types.listing import read_values
 
 TENANT = "demo"
 LOCALE = "fr-MA"
+SOURCE = "demo"
 KNOWLEDGE = Path(__file__).parents[1] / "demo" / "knowledge"
 PRODUCTS = Path(__file__).parents[1] / "demo" / "products.tsv"
 SCOPES = frozenset(value for value in options_pb2.Scope.values() if value)
@@ -28,6 +30,7 @@ SCOPES = frozenset(value for value in options_pb2.Scope.values() if value)
 _PUT_DOCUMENT = "/salambot.rag.v1.RAGService/PutDocument"
 _PUT_ENTITY_TYPE = "/salambot.nlu.v1.NLUService/PutEntityType"
 _SECONDS = 30.0
+_AT_ONCE = 4  # documents
 
 
 async def load_demo(platform: Platform, home: Path, progress: Progress) -> str:
@@ -85,14 +88,21 @@ async def _load_products(platform: Platform) -> None:
 
 async def _load_knowledge(platform: Platform, progress: Progress) -> None:
     rag = rag_service_pb2_grpc.RAGServiceStub(platform.channel)
-    files = sorted(KNOWLEDGE.glob("*.*.md"))
-    for done, file in enumerate(files):
+    files, turns = sorted(KNOWLEDGE.glob("*.*.md")), asyncio.Semaphore(_AT_ONCE)
+    done = 0
+
+    async def put(file: Path) -> None:
+        nonlocal done
+        async with turns:
+            with _on_behalf_of_demo(_PUT_DOCUMENT, file.name):
+                document = read_document(file)
+                await rag.PutDocument(
+                    rag_service_pb2.PutDocumentRequest(data=rag_service_pb2.PutDocumentInput(document=document))
+                )
+        done += 1
         progress("demo", "Loading the demo knowledge", done / len(files))
-        with _on_behalf_of_demo(_PUT_DOCUMENT, file.name):
-            document = read_document(file)
-            await rag.PutDocument(
-                rag_service_pb2.PutDocumentRequest(data=rag_service_pb2.PutDocumentInput(document=document))
-            )
+
+    await asyncio.gather(*map(put, files))
     progress("demo", "The demo knowledge is loaded", 1.0)
 
 
@@ -120,5 +130,6 @@ def read_document(file: Path) -> rag_pb2.Document:
         audience=rag_pb2.AUDIENCE_PUBLIC,
         url=fields["url"],
         attributes={"topic": file.name.split(".")[0]},
+        source=SOURCE,
         text=text,
     )

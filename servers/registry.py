@@ -23,12 +23,13 @@ class Component:
     """One component: its name, its service in the contract, and what it cannot do without.
 
     `needs` are names of the platform's dependencies: postgres, inference, vectors. Redis is never among them: without
-    it there is no cache, and limits do as configured.
+    it there is no cache, and limits do as configured. `uses` are further ones that it can do without.
     """
 
     name: str
     service: str
     needs: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
     built: bool = True
 
     @property
@@ -60,7 +61,7 @@ class Component:
 COMPONENTS = (
     Component("nlu", "NLUService", needs=("postgres", "inference")),
     Component("rag", "RAGService", needs=("postgres", "inference", "vectors")),
-    Component("llm", "LLMService"),
+    Component("llm", "LLMService", uses=("inference",)),
     Component("orchestrator", "OrchestratorService", needs=("postgres",)),
     Component("channels", "ChannelsService", built=False),
     Component("webchat", "WebchatService", built=False),

@@ -56,7 +56,7 @@ async def running(
         tracing = set_up_tracing(settings, service)
         if tracing is not None:
             stack.callback(tracing.shutdown)
-        needs = {need for component in components for need in component.needs}
+        needs = {need for component in components for need in (*component.needs, *component.uses)}
         addresses = await _addresses(stack, settings, needs, progress)
         platform = await stack.enter_async_context(
             open_platform(settings, addresses, _internal_secret(settings), needs)

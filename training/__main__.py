@@ -1,7 +1,9 @@
 """Trains every model: `python -m training`."""
 
-from training import language, reader, transliteration
+from training import concepts, language, ranker, reader, transliteration
 
 transliteration.main()
 language.main()
+concepts.main()
 reader.main()
+ranker.main()

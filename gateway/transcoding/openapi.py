@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from importlib import metadata, resources
 
 import orjson
@@ -12,6 +13,7 @@ from gateway.transcoding.contract import Binding, Contract, Rpc
 from gateway.transcoding.schema import Schema, Schemas, is_required
 
 _JSON = "application/json"
+_BYTES = "application/octet-stream"
 _ERRORS = {
     "400": "invalid_input: the request breaks a rule; `details` names the fields.",
     "401": "unauthorized: no credential, or one that is unknown, revoked or expired.",
@@ -94,10 +96,29 @@ _REQUEST_ID: Schema = {
     "schema": {"type": "string", "maxLength": 256},
 }
 
+_OF_FILES: list[Schema] = [
+    {
+        "name": "name",
+        "in": "query",
+        "description": "Name of the file with its ending, for instance `guide.pdf`.",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1, "maxLength": 300},
+    },
+    {
+        "name": "tenant",
+        "in": "query",
+        "description": "The tenant; that of the key when left out.",
+        "schema": {"type": "string"},
+    },
+]
 
-def openapi_document(contract: Contract) -> bytes:
-    """The document as JSON: a path for each REST form of each RPC, a tag for each service, a schema for each message."""
-    rpcs = list(contract.rpcs())
+
+def openapi_document(contract: Contract, uploads: Sequence[Rpc] = ()) -> bytes:
+    """The document as JSON: a path for each REST form of each RPC, a tag for each service, a schema for each message.
+
+    `uploads` are RPCs that take a stream of pieces of a file, which is the whole body on REST.
+    """
+    rpcs = [*contract.rpcs(), *uploads]
     in_path = {
         variable.field.full_name
         for rpc in rpcs
@@ -161,7 +182,13 @@ def _operation(contract: Contract, schemas: Schemas, rpc: Rpc, binding: Binding)
             },
         },
     }
-    if binding.with_body:
+    if method.client_streaming:
+        operation["parameters"] += _OF_FILES
+        operation["requestBody"] = {
+            "required": True,
+            "content": {_BYTES: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    elif binding.with_body:
         operation["requestBody"] = {
             "required": True,
             "content": {_JSON: _content(schemas.reference(method.input_type), rpc.example.request)},

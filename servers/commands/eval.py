@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,11 +24,6 @@ app = typer.Typer(help="Measure the models on labelled files.", no_args_is_help=
 
 _FEWEST_INTENTS = 2
 _WIDTH = 90  # of the table: also where there is no terminal
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `nlu` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -57,6 +54,62 @@ def nlu(
     process.run(work)
 
 
+@app.command()
+def rag(
+    queries: Annotated[Path, typer.Option(help="JSON lines with text, the ids that answer in `relevant`, and lang.")],
+    corpus: Annotated[Path, typer.Option(help="JSON lines with id, text, and where there are any title and lang.")],
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+) -> None:
+    """Ask questions of a corpus without a server, and print how often what answers is found, beside BM25 and TF-IDF."""
+
+    async def work(settings: Settings) -> None:
+        from servers.commands.evaluation import rag as search  # loads the whole of retrieval
+        from servers.commands.evaluation.rag_samples import read_corpus, read_queries
+
+        texts = read_corpus(corpus)
+        asked = read_queries(queries, texts)
+        with _bars() as progress:
+            systems = await search.measure(texts, asked, settings.models, progress)
+        evaluation = search.RagEvaluation(str(queries), str(corpus), len(texts), systems)
+        Console(highlight=False, width=max(_WIDTH, Console().width)).print(search.table_of(evaluation))
+        if json is not None:
+            json.write_bytes(orjson.dumps(evaluation, option=orjson.OPT_INDENT_2))
+
+    process.run(work)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar, and the function that moves it: who is at work, and the share that is done."""
+    with Progress(console=process.console, transient=True) as bars:
+        bar = bars.add_task("", total=1.0)
+        yield lambda name, share: bars.update(bar, description=name, completed=share)
+
+
+@app.command()
+def guardrails(
+    files: Annotated[
+        list[Path],
+        typer.Option("--set", help="Lines of language, label and text with tabs between; repeat it for more."),
+    ],
+    train: Annotated[
+        list[Path] | None, typer.Option(help="The same, for the baseline that learns; repeat it for more.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+) -> None:
+    """Say how many attacks are blocked, and how many everyday messages, by language and kind, without a server."""
+    from servers.commands.evaluation.guardrails import evaluate
+    from servers.commands.evaluation.guardrails import table_of as guardrails_table
+
+    async def work(settings: Settings) -> None:
+        evaluation = await evaluate(settings.models, files, train or [])
+        Console(highlight=False, width=max(_WIDTH, Console().width)).print(guardrails_table(evaluation))
+        if json is not None:
+            json.write_bytes(orjson.dumps(evaluation, option=orjson.OPT_INDENT_2))
+
+    process.run(work)
+
+
 async def _evaluate(models: Path, files: list[Path], train: list[Path], word: str, baselines: bool) -> Evaluation:
     from servers.commands.evaluation.measure import measure_baselines, measure_product  # loads the whole reader
 
@@ -70,12 +123,7 @@ async def _evaluate(models: Path, files: list[Path], train: list[Path], word: st
     examples = labelled_for(task, examples, [example.label for example in examples])
     samples = labelled_for(task, samples, [example.label for example in examples] or labels.intents)
     problem = Problem(task, samples, examples)
-    with Progress(console=process.console, transient=True) as bars:
-        bar = bars.add_task("", total=1.0)
-
-        def progress(name: str, share: float) -> None:
-            bars.update(bar, description=name, completed=share)
-
+    with _bars() as progress:
         systems = [await measure_product(problem, models, labels, progress)]
         if baselines:
             systems += await measure_baselines(problem, progress)

@@ -27,7 +27,7 @@ from servers.kit.postgres import Postgres
 from servers.kit.settings import Settings
 from servers.kit.tenants import Tenants
 from servers.kit.vectors import VectorStore
-from servers.kit.vectors.pgvector import PgVector
+from servers.kit.vectors.stores import VectorStores
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class Platform:
     jobs: Jobs
     secret: bytes
     _inference: Inference | None = None
-    _vectors: VectorStore | None = None
+    _vectors: VectorStores | None = None
     health: Health | None = field(default=None)
 
     @property
@@ -74,7 +74,12 @@ class Platform:
 
     @property
     def vectors(self) -> VectorStore:
-        """The vector store."""
+        """The vector store of tenants that were never moved."""
+        return self.vector_stores.get(self.vector_stores.default)
+
+    @property
+    def vector_stores(self) -> VectorStores:
+        """The vector stores, by name."""
         return _opened(self._vectors, "vectors")
 
     def checks(self) -> dict[str, Probe]:
@@ -139,7 +144,7 @@ async def open_platform(
             platform._inference = await _inference(settings, addresses)
             stack.push_async_callback(platform._inference.close)
         if "vectors" in needs:
-            platform._vectors = _vectors(settings, postgres)
+            platform._vectors = VectorStores.of(settings, postgres)
             stack.push_async_callback(platform._vectors.close)
         yield platform
 
@@ -148,14 +153,6 @@ async def _inference(settings: Settings, addresses: Addresses) -> Inference:
     if addresses.triton is None:
         return await OnnxInference.open(settings.models)
     return Coalescing(TritonInference(addresses.triton))
-
-
-def _vectors(settings: Settings, postgres: Postgres) -> VectorStore:
-    if settings.milvus_url is None:
-        return PgVector(postgres)
-    from servers.kit.vectors.milvus import Milvus  # needs the extra `milvus`
-
-    return Milvus(settings.milvus_url)
 
 
 def _opened(value: T | None, name: str) -> T:

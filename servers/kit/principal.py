@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Final
 
 from salambot.common.v1 import options_pb2
 
-Scope = options_pb2.Scope
+_NO_SCOPE: Final = options_pb2.SCOPE_UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Principal:
 
     def holds(self, scope: int) -> bool:
         """Whether an RPC that asks for `scope` may be called."""
-        return scope == Scope.SCOPE_UNSPECIFIED or scope in self.scopes
+        return scope == _NO_SCOPE or scope in self.scopes
 
     def trusted(self) -> Principal:
         """The same principal, for a call that a component makes on its behalf."""

@@ -21,6 +21,10 @@ def _networks(value: object) -> object:
     return [ip_network(part.strip()) for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _paths(value: object) -> object:
+    return [Path(part) for part in value.split(":") if part.strip()] if isinstance(value, str) else value
+
+
 class SettingsError(Exception):
     """A setting is wrong; the message names the variable and what it takes."""
 
@@ -59,11 +63,23 @@ class Settings(BaseSettings):
     embedded_triton: bool = Field(
         True, description="False serves the models with ONNX Runtime in process instead of an embedded Triton."
     )
-    milvus_url: str | None = Field(
-        None, description="Milvus (or a Milvus Lite file) for vectors; pgvector when not set."
+    milvus_url: str | None = Field(None, description="Milvus (or a Milvus Lite file) for vectors.")
+    qdrant_url: str | None = Field(None, description="Qdrant (or a folder for its local mode) for vectors.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Key for Qdrant.")
+    vector_store: Literal["pgvector", "milvus", "qdrant"] | None = Field(
+        None,
+        description="Where vectors are of tenants that `salambot kb move` never moved; when not set, in Qdrant or Milvus "
+        "where its URL is, else in pgvector.",
     )
     blobs_url: str | None = Field(
         None, description="Object store of documents (`s3://bucket`); a local folder when not set."
+    )
+    import_folders: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)] = Field(
+        (),
+        description="Folders of the server's disk that tenants may import documents from, with `:` between; none when not set.",
+    )
+    import_private_addresses: bool = Field(
+        False, description="True lets imports read web pages and buckets at private addresses, those of an intranet."
     )
     models: Path = Field(
         Path(__file__).parents[2] / "model_repository",
@@ -75,6 +91,9 @@ class Settings(BaseSettings):
     )
     llm_api_key: SecretStr | None = Field(None, description="Key for that server.")
     llm_model: str | None = Field(None, description="Model to ask it for; its first one when not set.")
+    llm_backends: Path | None = Field(
+        None, description="TOML file that lists several model servers and their models, asked before that one."
+    )
 
     rate_limit_per_minute: int = Field(
         60_000, ge=1, description="Requests a minute one API key may make, where the tenant has no limit of its own."
@@ -112,6 +131,13 @@ class Settings(BaseSettings):
     def _owner_of_the_same_database(self) -> Settings:
         if self.database_owner_url is not None and self.database_url is None:
             raise ValueError(f"{PREFIX}DATABASE_OWNER_URL needs {PREFIX}DATABASE_URL beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _a_vector_store_that_is_there(self) -> Settings:
+        urls = {"milvus": self.milvus_url, "qdrant": self.qdrant_url}
+        if self.vector_store in urls and urls[self.vector_store] is None:
+            raise ValueError(f"{PREFIX}VECTOR_STORE={self.vector_store} needs {PREFIX}{self.vector_store.upper()}_URL")
         return self
 
 

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from servers.kit.inference.encoder import embed
 from servers.kit.inference.interfaces import Inference
-from servers.kit.text import features
-from servers.kit.vectors.interfaces import DIMENSIONS
-
-MODEL = "encoder"
-BATCH = 32
+from servers.rag.lexical.terms import digest
 
 _PROBE = "bonjour, je voudrais voir ma facture · سلام، بغيت نشوف الفاتورة · where is my order?"
 
@@ -26,19 +23,16 @@ class Embedder:
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors of unit length, shape (len(texts), DIMENSIONS). Raises UpstreamError or Timeout."""
-        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
-        for start in range(0, len(texts), BATCH):
-            ids = features.encode(texts[start : start + BATCH])
-            answer = await self._inference.infer(MODEL, {"ids": ids}, ["embedding"])
-            vectors[start : start + BATCH] = answer["embedding"]
-        return vectors
+        return await embed(self._inference, texts)
 
     async def fingerprint(self) -> bytes:
-        """Tells one model from another: the signs of a fixed text's vector, 256 bits.
+        """Tells apart what passages were indexed by, 256 bits: the signs of a fixed text's vector, and the table of terms.
 
-        The same model gives the same bits on every server and processor, but for a value that happens to be zero.
+        The same model and table give the same bits on every server and processor, but for a value that happens to be zero;
+        of others, half of the bits differ.
         """
         if self._fingerprint is None:
             [vector] = await self.embed([_PROBE])
-            self._fingerprint = np.packbits(vector > 0).tobytes()
+            signs = np.packbits(vector > 0)
+            self._fingerprint = (signs ^ np.frombuffer(digest(), np.uint8)).tobytes()
         return self._fingerprint

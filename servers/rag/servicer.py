@@ -7,28 +7,38 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from salambot.common.v1 import envelope_pb2, event_pb2, options_pb2
-from salambot.rag.v1 import rag_service_pb2, rag_service_pb2_grpc
+from salambot.rag.v1 import rag_pb2, rag_service_pb2, rag_service_pb2_grpc
 
 from servers.kit import paging
 from servers.kit.call import Call, current
+from servers.kit.errors import InvalidInput, Violation
 from servers.kit.events import Events
 from servers.kit.platform import Platform
 from servers.rag.embedding import Embedder
+from servers.rag.imports.imports import Imports
+from servers.rag.imports.servicer import ImportRpcs, number_in
 from servers.rag.knowledge import Knowledge
+from servers.rag.placement import PlacedVectors, Placements
+from servers.rag.ranking.ranker import Ranker
 from servers.rag.retrieval import Retriever
+from servers.rag.standing import Passages
+from servers.rag.statistics import Counts
 from servers.rag.store import Store
 
 _STAFF_CHANNELS = (envelope_pb2.CHANNEL_ADMIN, envelope_pb2.CHANNEL_CHROME, envelope_pb2.CHANNEL_SYSTEM)
 
 
-class RAGService(rag_service_pb2_grpc.RAGServiceServicer):
+class RAGService(ImportRpcs, rag_service_pb2_grpc.RAGServiceServicer):
     """Keeps a tenant's knowledge and finds passages in it."""
 
-    def __init__(self, knowledge: Knowledge, store: Store, retriever: Retriever, events: Events) -> None:
+    def __init__(
+        self, *, knowledge: Knowledge, store: Store, retriever: Retriever, events: Events, imports: Imports
+    ) -> None:
         self._knowledge = knowledge
         self._store = store
         self._retriever = retriever
         self._events = events
+        self._imports = imports
 
     async def Retrieve(
         self, request: rag_service_pb2.RetrieveRequest, context: object
@@ -46,7 +56,7 @@ class RAGService(rag_service_pb2_grpc.RAGServiceServicer):
         """See the contract."""
         tenant, sent = current().tenant, request.data.document
         changed = await self._knowledge.put(tenant, sent)
-        document = await self._knowledge.get(tenant, sent.id, text=False)
+        document = (await self._knowledge.find(tenant, sent.id)).document
         return rag_service_pb2.PutDocumentResponse(
             data=rag_service_pb2.PutDocumentOutput(document=document, changed=changed)
         )
@@ -55,19 +65,41 @@ class RAGService(rag_service_pb2_grpc.RAGServiceServicer):
         self, request: rag_service_pb2.GetDocumentRequest, context: object
     ) -> rag_service_pb2.GetDocumentResponse:
         """See the contract."""
-        document = await self._knowledge.get(current().tenant, request.data.id, text=True)
+        tenant = current().tenant
+        document = (await self._knowledge.find(tenant, request.data.id)).document
+        document.text = await self._knowledge.text(tenant, document)
         return rag_service_pb2.GetDocumentResponse(data=rag_service_pb2.GetDocumentOutput(document=document))
 
     async def ListDocuments(
         self, request: rag_service_pb2.ListDocumentsRequest, context: object
     ) -> rag_service_pb2.ListDocumentsResponse:
         """See the contract."""
-        size = paging.size(request.data.page_size)
-        documents = await self._store.page(current().tenant, paging.key(request.data.page_token), size + 1)
+        asked, size = request.data, paging.size(request.data.page_size)
+        documents = await self._store.page(current().tenant, asked.source, paging.key(asked.page_token), size + 1)
         token = paging.token(documents[size - 1].id) if len(documents) > size else ""
         return rag_service_pb2.ListDocumentsResponse(
             data=rag_service_pb2.ListDocumentsOutput(documents=documents[:size], next_page_token=token)
         )
+
+    async def ListPassages(
+        self, request: rag_service_pb2.ListPassagesRequest, context: object
+    ) -> rag_service_pb2.ListPassagesResponse:
+        """See the contract."""
+        asked, tenant, size = request.data, current().tenant, paging.size(request.data.page_size)
+        known, after = await self._knowledge.find(tenant, asked.document), number_in(asked.page_token, -1)
+        passages = await self._store.passages(tenant, asked.document, known.live_version, after, size + 1)
+        token = paging.token(str(after + size)) if len(passages) > size else ""
+        shown = [rag_pb2.Passage(**passage._asdict()) for passage in passages[:size]]
+        return rag_service_pb2.ListPassagesResponse(
+            data=rag_service_pb2.ListPassagesOutput(passages=shown, next_page_token=token)
+        )
+
+    async def ListSources(
+        self, request: rag_service_pb2.ListSourcesRequest, context: object
+    ) -> rag_service_pb2.ListSourcesResponse:
+        """See the contract."""
+        sources = await self._store.sources(current().tenant)
+        return rag_service_pb2.ListSourcesResponse(data=rag_service_pb2.ListSourcesOutput(sources=sources))
 
     async def DeleteDocument(
         self, request: rag_service_pb2.DeleteDocumentRequest, context: object
@@ -75,6 +107,17 @@ class RAGService(rag_service_pb2_grpc.RAGServiceServicer):
         """See the contract."""
         deleted = await self._knowledge.delete(current().tenant, request.data.id)
         return rag_service_pb2.DeleteDocumentResponse(data=rag_service_pb2.DeleteDocumentOutput(deleted=deleted))
+
+    async def DeleteDocuments(
+        self, request: rag_service_pb2.DeleteDocumentsRequest, context: object
+    ) -> rag_service_pb2.DeleteDocumentsResponse:
+        """See the contract."""
+        asked = request.data
+        if bool(asked.source) == asked.all:
+            rule = "must hold either source or all"
+            raise InvalidInput(f"the request {rule}", violations=[Violation("data", rule)])
+        deleted = await self._knowledge.delete_all(current().tenant, asked.source)
+        return rag_service_pb2.DeleteDocumentsResponse(data=rag_service_pb2.DeleteDocumentsOutput(deleted=deleted))
 
 
 def _is_staff(call: Call) -> bool:
@@ -93,11 +136,30 @@ async def open_servicer(platform: Platform) -> AsyncIterator[RAGService]:
     """The servicer; beside it, documents that an earlier process left unfinished are brought up to date."""
     store = Store(platform.postgres)
     embedder = Embedder(platform.inference)
-    writers = max(1, platform.settings.database_pool // 2)
-    knowledge = Knowledge(store, platform.blobs, platform.vectors, embedder, writers)
+    placements = Placements(platform.postgres, platform.changes, platform.vector_stores.default)
+    vectors = PlacedVectors(platform.vector_stores, placements)
+    counts = Counts(platform.postgres, platform.jobs, platform.changes)
+    knowledge = Knowledge(
+        store=store,
+        blobs=platform.blobs,
+        vectors=vectors,
+        embedder=embedder,
+        jobs=platform.jobs,
+        changed=counts.changed,
+        writers=max(1, platform.settings.database_pool // 2),
+    )
+    retriever = Retriever(
+        embedder=embedder,
+        vectors=vectors,
+        read=Passages(platform.postgres).read,
+        statistics_of=counts.of,
+        ranker=Ranker(platform.inference),
+    )
+    imports = Imports.open(platform, knowledge)
     mending = asyncio.create_task(knowledge.keep_mended())
     try:
-        yield RAGService(knowledge, store, Retriever(embedder, platform.vectors), platform.events)
+        yield RAGService(knowledge=knowledge, store=store, retriever=retriever, events=platform.events, imports=imports)
     finally:
         mending.cancel()
         await asyncio.gather(mending, return_exceptions=True)
+        await imports.close()

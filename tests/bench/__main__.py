@@ -18,6 +18,7 @@ from tests.bench.gateway import gateway
 from tests.bench.interceptors import interceptors
 from tests.bench.message import message
 from tests.bench.nlu import nlu
+from tests.bench.rag import rag
 from tests.bench.result import Result
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Result]]]] = {
@@ -25,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Result]]]] = {
     "interceptors": interceptors,
     "message": message,
     "nlu": nlu,
+    "rag": rag,
 }
 
 

@@ -19,6 +19,7 @@ from servers.kit.method import find
 from servers.kit.platform import Platform
 from servers.kit.principal import Principal
 from servers.llm.adapters.openai import OpenAICompatible
+from servers.llm.backend import Traits
 from servers.llm.servicer import open_servicer
 from tests.conftest import SECRET
 from tests.llm.model_server import ModelServer, model_server
@@ -34,7 +35,7 @@ async def models() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def backend(models: ModelServer) -> AsyncIterator[OpenAICompatible]:
     """The adapter to it."""
-    backend = OpenAICompatible(models.url, None, None)
+    backend = OpenAICompatible(Traits("openai"), models.url)
     yield backend
     await backend.close()
 

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from salambot.common.v1 import envelope_pb2
+from salambot.llm.v1 import chat_pb2
 
+from servers.kit.errors import UpstreamError
 from servers.llm.adapters.extractive import MOST_CHARACTERS, Extractive, shorten
-from servers.llm.backend import Finished, Passage, Prompt
+from servers.llm.backend import Conversation, Finished, LanguageOf, Passage, Prompt
+from servers.llm.instructions import conversation_of
 from servers.llm.templates import Templates, word_of
 
 LANGUAGES = [value for value in envelope_pb2.Language.values() if value]
@@ -16,11 +19,26 @@ FR, AR, EN = envelope_pb2.LANGUAGE_FR, envelope_pb2.LANGUAGE_AR, envelope_pb2.LA
 TEMPLATES = Templates.built_in()
 
 
-async def written(prompt: Prompt) -> tuple[str, Finished]:
+async def nobody_knows(text: str) -> int:
+    """Tells no language: the reader is down."""
+    raise UpstreamError("down")
+
+
+async def english(text: str) -> int:
+    return EN
+
+
+async def reply_to(conversation: Conversation, language_of: LanguageOf = nobody_knows) -> tuple[str, Finished]:
     """The text of a reply, and its end."""
-    pieces = [piece async for piece in Extractive(TEMPLATES).write(prompt, None)]
-    assert [type(piece) for piece in pieces] == [str] * (len(pieces) - 1) + [Finished]
-    return "".join(pieces[:-1]), pieces[-1]
+    backend = Extractive(TEMPLATES, language_of)
+    [model] = await backend.models()
+    *deltas, finished = [piece async for piece in backend.write(conversation, model)]
+    assert isinstance(finished, Finished)
+    return "".join(delta.text for delta in deltas), finished
+
+
+async def written(prompt: Prompt) -> tuple[str, Finished]:
+    return await reply_to(conversation_of(prompt, "auto"))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -30,8 +48,8 @@ async def test_a_text_for_each_intent_and_language(intent: str, language: int) -
     assert text == TEMPLATES.find(Prompt("…", language), intent)
     arabic = any("\u0600" <= letter <= "\u06ff" for letter in text)
     assert arabic == (language in (AR, envelope_pb2.LANGUAGE_DARIJA_ARABIC))
-    assert (finished.model, finished.used, finished.confidence) == ("extractive", (), 0.9)
-    assert finished.tokens > 0
+    assert (finished.used, finished.confidence) == ((), 0.9)
+    assert finished.usage.completion_tokens > 0
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -59,6 +77,18 @@ async def test_without_a_passage_or_a_text_of_its_own_it_says_so() -> None:
     assert text == TEMPLATES.find(Prompt("?", FR), "no_answer")
     unknown, _ = await written(Prompt("?", 0))
     assert unknown == text  # French, where the language is not known
+
+
+async def test_a_conversation_has_no_passages_and_is_told_so_in_its_language() -> None:
+    data = chat_pb2.ChatInput(model="auto")
+    data.messages.add(role=chat_pb2.CHAT_ROLE_SYSTEM).content.add(text="You are a poet.")
+    data.messages.add(role=chat_pb2.CHAT_ROLE_USER).content.add(text="Write a poem.")
+    data.messages.add(role=chat_pb2.CHAT_ROLE_TOOL, tool_call_id="1").content.add(text="…")
+    text, finished = await reply_to(Conversation(data), english)
+    assert text == TEMPLATES.find(Prompt("?", EN), "no_answer")
+    assert finished.usage.prompt_tokens > 0
+    assert (await reply_to(Conversation(data)))[0] == TEMPLATES.find(Prompt("?", FR), "no_answer")  # whatever is down
+    assert (await reply_to(Conversation(chat_pb2.ChatInput())))[0]
 
 
 async def test_a_tenants_own_text_comes_first() -> None:

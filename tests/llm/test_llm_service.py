@@ -40,7 +40,7 @@ async def test_the_model_answers(llm: Any, models: ModelServer) -> None:
 
 
 async def test_pieces_then_the_whole(llm: Any, models: ModelServer) -> None:
-    models.steps = ("Dans l'espace ", "client.", chunk(finish="stop"), DONE)
+    models.steps = ("Dans l'espace ", 0.05, "client.", chunk(finish="stop"), DONE)
     events = [reply.data async for reply in llm.StreamGenerate(streamed(asked()))]
     assert [event.delta for event in events[:-1]] == ["Dans l'espace ", "client."]
     assert events[-1].generation.reply_text == "Dans l'espace client."
@@ -141,6 +141,7 @@ async def test_models_are_listed_by_name_and_backend(llm: Any) -> None:
         ("llama3-8b", "openai", True),
         ("tiny", "openai", True),
         ("extractive", "extractive", True),
+        ("salambot-encoder", "encoder", True),
     ]
 
 
@@ -150,4 +151,5 @@ async def test_a_backend_out_of_reach_is_listed_as_such(llm: Any, models: ModelS
     assert [(model.id, model.backend, model.available) for model in found] == [
         ("auto", "openai", False),
         ("extractive", "extractive", True),
+        ("salambot-encoder", "encoder", True),
     ]

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 from rag_client import Client
-from salambot.rag.v1 import rag_service_pb2_grpc
 
-from servers.kit.platform import Addresses, Platform, open_platform
-from servers.kit.settings import read_settings
+from servers.kit.platform import Platform
 from servers.rag import knowledge
-from servers.rag.servicer import open_servicer
+from tests.rag.serving import rag
 
 _numbers = count()
 
@@ -28,14 +26,10 @@ def _mending_at_start_alone() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 async def platform(stores: Path, database_url: str, redis_url: str) -> AsyncIterator[Platform]:
-    """A platform that serves RAG."""
-    settings = read_settings(home=stores / "rag")
-    secret, needs = "a secret of at least 32 characters", ("postgres", "inference", "vectors")
-    async with (
-        open_platform(settings, Addresses(database_url, redis_url), secret, needs) as platform,
-        open_servicer(platform) as servicer,
-    ):
-        rag_service_pb2_grpc.add_RAGServiceServicer_to_server(servicer, platform.handlers)
+    """A platform that serves RAG and does its jobs."""
+    # Imports of tests read from this machine; what tenants may read elsewhere, tests/rag/sources says.
+    opened = {"import_private_addresses": True, "import_folders": [stores / "open"]}
+    async with rag(database_url, redis_url, stores / "rag", **opened) as platform, platform.jobs.running():
         yield platform
 
 

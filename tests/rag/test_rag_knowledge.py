@@ -9,13 +9,10 @@ import pytest
 from rag_client import Client
 from salambot.rag.v1 import rag_pb2
 
-from servers.kit.errors import InvalidInput, NotFound, UpstreamError
+from servers.kit.errors import InvalidInput, NotFound
 from servers.kit.platform import Platform
-from servers.kit.vectors import VectorStore
-from servers.rag.embedding import Embedder
-from servers.rag.knowledge import Knowledge
-from servers.rag.servicer import open_servicer
 from servers.rag.store import Store
+from tests.awaiting import until
 
 TEXT = "## Voir ma facture {#voir-facture}\nOuvrez l'application.\n## Payer {#payer}\nPar carte."
 
@@ -140,112 +137,63 @@ async def test_many_uploads_at_once_leave_one_version_whole(client: Client) -> N
     assert (await client.retrieve("q")).passages == [document.text.splitlines()[1]]
 
 
-class _Failing:
-    """The vector store with a fault: it is out of reach for writes."""
-
-    def __init__(self, store: VectorStore) -> None:
-        self._store = store
-        self.down = True
-
-    async def replace(self, *arguments: object) -> None:
-        if self.down:
-            raise UpstreamError("the vector store is out of reach; try again later")
-        await self._store.replace(*arguments)  # type: ignore[arg-type]
-
-    async def delete(self, *arguments: object) -> None:
-        if self.down:
-            raise UpstreamError("the vector store is out of reach; try again later")
-        await self._store.delete(*arguments)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def failing(platform: Platform) -> _Failing:
-    return _Failing(platform.vectors)
-
-
-@pytest.fixture
-def knowledge(platform: Platform, failing: _Failing) -> Knowledge:
-    """Knowledge whose vector store is out of reach until told otherwise."""
-    return Knowledge(Store(platform.postgres), platform.blobs, failing, Embedder(platform.inference), 2)  # type: ignore[arg-type]
-
-
-def _document(text: str) -> rag_pb2.Document:
-    return rag_pb2.Document(id="doc", title="doc", language="LANGUAGE_FR", text=text)
-
-
-@pytest.mark.parametrize("retry", [True, False])
-async def test_an_interrupted_upload_is_finished_by_a_retry_or_at_the_next_start(
-    client: Client, platform: Platform, knowledge: Knowledge, failing: _Failing, retry: bool
-) -> None:
-    await client.put("doc", "## Q {#q}\nAncien.")
-    with pytest.raises(UpstreamError):
-        await knowledge.put(client.tenant, _document("## Q {#q}\nNouveau."))
-    assert (await client.get("doc")).state == rag_pb2.DOCUMENT_STATE_PENDING
-    assert (await client.retrieve("q")).passages == ["Ancien."]
-    failing.down = False
-    if retry:
-        assert await knowledge.put(client.tenant, _document("## Q {#q}\nNouveau."))
-    else:
-        async with open_servicer(platform):
-            while (await client.get("doc")).state != rag_pb2.DOCUMENT_STATE_READY:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-    document = await client.get("doc")
-    assert (document.state, document.version) == (rag_pb2.DOCUMENT_STATE_READY, 2)
-    assert (await client.retrieve("q")).passages == ["Nouveau."]
-
-
-async def test_an_interrupted_deletion_is_hidden_and_then_finished(
-    client: Client, stranger: Client, knowledge: Knowledge, failing: _Failing
-) -> None:
-    await client.put("doc", TEXT)
-    await stranger.put("doc", TEXT)
-    with pytest.raises(UpstreamError):
-        await knowledge.delete(client.tenant, "doc")
+async def test_passages_are_listed_in_their_order_page_by_page(client: Client, stranger: Client) -> None:
+    text = "\n".join(f"## Question {place} {{#q{place}}}\nRéponse {place}." for place in range(7))
+    await client.put("doc", text)
+    found, token = [], ""
+    while True:
+        page = await client.call("ListPassages", document="doc", page_size=3, page_token=token)
+        found += page.passages
+        token = page.next_page_token
+        if not token:
+            break
+    assert [(passage.loc, passage.text) for passage in found] == [(f"#q{n}", f"Réponse {n}.") for n in range(7)]
+    assert found[2].title == "Question 2"
     with pytest.raises(NotFound):
-        await client.get("doc")
-    assert not (await client.page()).documents
-    failing.down = False
-    await knowledge.mend()
+        await stranger.call("ListPassages", document="doc")
+    with pytest.raises(InvalidInput):
+        await client.call("ListPassages", document="doc", page_token=base64.urlsafe_b64encode(b'["x"]').decode())
+
+
+@pytest.mark.parametrize("source", ["tickets", "incidents", "corrections"])
+async def test_what_other_components_learn_is_kept_found_listed_and_removed_by_source(
+    client: Client, stranger: Client, platform: Platform, source: str
+) -> None:
+    """Resolved tickets, incidents and validated corrections are documents of a source like any other."""
+    for tenant in (client, stranger):
+        await tenant.put(f"{source}-1", "## La box clignote rouge\nRedémarrer la box.", source=source)
+        await tenant.put("guide", TEXT, source="site")
+    assert f"{source}-1" in (await client.retrieve("ma box clignote")).ids
+    assert [document.id for document in (await client.page(source=source)).documents] == [f"{source}-1"]
+    figures = {one.name: (one.documents, one.passages) for one in (await client.call("ListSources")).sources}
+    assert figures == {source: (1, 1), "site": (1, 2)}
+    assert (await client.call("DeleteDocuments", source=source)).deleted == 1
+    assert f"{source}-1" not in (await client.retrieve("ma box clignote")).ids
+    assert [one.name for one in (await client.call("ListSources")).sources] == ["site"]
+    assert f"{source}-1" in (await stranger.retrieve("ma box clignote")).ids
+    await _until_removed(platform, client.tenant)
+    assert (await client.get("guide")).text == TEXT
+
+
+async def test_a_whole_tenant_is_emptied_and_no_other(client: Client, stranger: Client, platform: Platform) -> None:
+    for number in range(3):
+        await client.put(f"doc-{number}", TEXT)
+    await stranger.put("doc-0", TEXT)
+    for asked in ({}, {"source": "x", "all": True}):
+        with pytest.raises(InvalidInput):
+            await client.call("DeleteDocuments", **asked)
+    assert (await client.call("DeleteDocuments", all=True)).deleted == 3
     assert not (await client.retrieve("facture")).ids
-    assert not await client.delete("doc")
+    assert (await client.call("DeleteDocuments", all=True)).deleted == 0
+    await _until_removed(platform, client.tenant)
+    assert not await client.items()
+    with pytest.raises(NotFound):
+        await platform.blobs.get(client.tenant, "documents/doc-0/1.md")
     assert (await stranger.retrieve("facture")).ids
 
 
-async def test_uploading_again_takes_an_interrupted_deletion_back(
-    client: Client, knowledge: Knowledge, failing: _Failing
-) -> None:
-    await client.put("doc", TEXT)
-    with pytest.raises(UpstreamError):
-        await knowledge.delete(client.tenant, "doc")
-    assert (await client.put("doc", TEXT)).changed
-    failing.down = False
-    await knowledge.mend()
-    assert (await client.get("doc")).text == TEXT
-    assert (await client.retrieve("facture")).ids
+async def _until_removed(platform: Platform, tenant: str) -> None:
+    async def removed() -> bool:
+        return not await Store(platform.postgres).hidden(tenant, 1)
 
-
-async def test_a_document_whose_text_is_gone_is_given_up_with_a_reason(
-    client: Client, platform: Platform, knowledge: Knowledge
-) -> None:
-    with pytest.raises(UpstreamError):
-        await knowledge.put(client.tenant, _document(TEXT))
-    await platform.blobs.delete(client.tenant, "documents/doc/1.md")
-    await knowledge.mend()
-    [document] = (await client.page()).documents
-    assert document.state == rag_pb2.DOCUMENT_STATE_FAILED
-    assert "upload" in document.problem
-    await client.put("doc", TEXT)
-    assert (await client.get("doc")).state == rag_pb2.DOCUMENT_STATE_READY
-
-
-async def test_documents_of_another_model_are_embedded_again(client: Client, platform: Platform) -> None:
-    await client.put("doc", TEXT)
-    async with platform.postgres.tenant(client.tenant) as connection:
-        await connection.execute("UPDATE rag_documents SET embedder = ~embedder")
-        await connection.execute('UPDATE vectors SET payload = payload || \'{"text": "stale"}\'')
-    knowledge = Knowledge(Store(platform.postgres), platform.blobs, platform.vectors, Embedder(platform.inference), 2)
-    assert (await client.retrieve("facture")).passages[0] == "stale"
-    assert await knowledge.mend() == 1
-    assert "stale" not in (await client.retrieve("facture")).passages
-    assert await knowledge.mend() == 0
-    assert (await client.get("doc")).version == 1
+    await until(removed)

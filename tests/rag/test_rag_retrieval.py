@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import orjson
 import pytest
 from rag_client import Client
@@ -12,7 +16,17 @@ from salambot.rag.v1 import rag_pb2
 
 from servers.kit.errors import InvalidInput
 from servers.kit.events import FIELD
+from servers.kit.inference.triton import TritonInference
+from servers.kit.jobs import Jobs
 from servers.kit.platform import Platform
+from servers.rag.embedding import Embedder
+from servers.rag.lexical.statistics import UNKNOWN, Statistics
+from servers.rag.lexical.terms import Family, term
+from servers.rag.lexical.words import stem
+from servers.rag.ranking.ranker import Ranker
+from servers.rag.retrieval import Retriever
+from servers.rag.standing import Passages
+from servers.rag.statistics import Counts
 
 BILL = "## Voir ma facture {#voir-facture}\nOuvrez l'application puis touchez Mes factures."
 CHAT = frozenset({options_pb2.SCOPE_CHAT})
@@ -134,3 +148,89 @@ async def test_what_was_found_is_told_as_an_event(client: Client, platform: Plat
     assert event["type"] == "rag.retrieved"
     assert event["data"]["count"] == 1
     assert "facture" not in str(event)
+
+
+async def test_a_question_finds_entries_of_other_languages_and_scripts(client: Client, stranger: Client) -> None:
+    entries = {
+        "fr": ("LANGUAGE_FR", "## Consulter sa facture\nOuvrez l'application, rubrique Mes factures."),
+        "ar": ("LANGUAGE_AR", "## البطاقة الضائعة\nأوقفوا البطاقة من التطبيق ثم اطلبوا بطاقة جديدة."),
+        "en": ("LANGUAGE_EN", "## Opening hours\nThe branch is open from nine to six, closed on Sunday."),
+    }
+    for name, (language, text) in entries.items():
+        await client.put(name, text, language=language)
+        await stranger.put(name, f"## {name}\nحاجة أخرى.", language=language)
+    for query, expected in (
+        ("fin n9der nshouf lfactura dyali", "fr"),
+        ("da3at liya lcarte", "ar"),
+        ("ضاعت ليا لاكارط", "ar"),
+        ("fo9ach kat7ellou lagence ?", "en"),
+        ("متى تفتح الوكالة؟", "en"),
+    ):
+        assert (await client.retrieve(query)).ids[0] == expected, query
+
+
+async def test_what_is_not_valid_now_is_not_found(client: Client) -> None:
+    past, future = datetime.now(UTC) - timedelta(hours=1), datetime.now(UTC) + timedelta(hours=1)
+    await client.put("early", BILL, valid_from=future)
+    await client.put("late", BILL, valid_until=past)
+    await client.put("now", BILL, valid_from=past, valid_until=future)
+    assert (await client.retrieve("facture")).ids == ["now"]
+
+
+async def test_enough_is_found_where_the_nearest_have_expired(client: Client) -> None:
+    sections = "\n".join(f"## Voir ma facture {n}\nOuvrez l'application." for n in range(60))
+    await client.put("old", sections, valid_until=datetime.now(UTC) - timedelta(hours=1))
+    await client.put("new", "## Livraison\nNous livrons en deux jours.")
+    assert (await client.retrieve("voir ma facture")).ids == ["new"]
+
+
+async def test_long_passages_are_reduced_to_a_budget(client: Client) -> None:
+    filler = " ".join(f"Phrase numéro {n} sur un tout autre sujet." for n in range(15))
+    await client.put("doc", f"## Aide\n{filler} Le remboursement prend dix jours. {filler[:200]}")
+    output = await client.retrieve("combien de temps prend le remboursement ?", budget=60)
+    assert "Le remboursement prend dix jours." in output.passages[0]
+    assert "…" in output.passages[0]
+    assert sum(map(len, output.passages)) <= 60
+    assert len(output.citations) == len(output.passages)
+
+
+async def test_without_models_passages_are_found_by_their_words(
+    client: Client, stranger: Client, platform: Platform
+) -> None:
+    await stranger.put("theirs", BILL)
+    await client.put("bill", BILL)
+    await client.put("hours", "## Horaires\nDe 9 h à 18 h.")
+    counts = Counts(platform.postgres, Jobs(platform.postgres, platform.addresses.database), platform.changes)
+    down = TritonInference("127.0.0.1:9")
+    retriever = Retriever(
+        embedder=Embedder(down),
+        vectors=platform.vectors,
+        read=Passages(platform.postgres).read,
+        statistics_of=counts.of,
+        ranker=Ranker(down),
+    )
+    output = await retriever.retrieve(client.tenant, rag_pb2.RetrieveInput(query="بغيت نشوف الفاكتورة"), staff=False)
+    assert output.ids == ["bill"]
+    assert 0 < output.scores[0] < 1
+    await down.close()
+
+
+async def test_terms_are_counted_by_tenant_after_a_change(client: Client, stranger: Client, platform: Platform) -> None:
+    jobs = Jobs(platform.postgres, platform.addresses.database)
+    counts = Counts(platform.postgres, jobs, platform.changes)
+    assert await counts.of(client.tenant) is UNKNOWN
+    await client.put("doc", "\n".join(f"## Atlas {n}\nLa facture numéro {n}." for n in range(12)))
+    await counts.count({"tenant": client.tenant})
+    known = await _until(lambda: counts.of(client.tenant), lambda found: found.passages == 12)
+    atlas = np.array([term(Family.STEM, stem("atlas"))], np.int32)
+    assert known.rarity(atlas) < UNKNOWN.rarity(atlas)
+    assert (await counts.of(stranger.tenant)).passages == 0
+
+
+async def _until(ask: Callable[[], Awaitable[Statistics]], done: Callable[[Statistics], bool]) -> Statistics:
+    for _ in range(100):
+        found = await ask()
+        if done(found):
+            return found
+        await asyncio.sleep(0.05)
+    raise AssertionError("statistics did not come")

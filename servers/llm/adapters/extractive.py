@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Sequence
 
+from salambot.common.v1 import envelope_pb2
+from salambot.llm.v1 import chat_pb2
+
+from servers.kit.errors import SalamError
 from servers.llm import tokens
-from servers.llm.backend import Finished, Passage, Piece, Prompt
+from servers.llm.backend import Conversation, Finished, LanguageOf, Model, Passage, Piece, Prompt, Traits
 from servers.llm.templates import NO_ANSWER, OTHER_LANGUAGE, Templates
 
 NAME = "extractive"
@@ -17,36 +21,49 @@ MOST_CHARACTERS = 600
 _SENTENCE_END = re.compile(r"(?<=[.!?؟۔؛])\s+")
 _TEMPLATE_CONFIDENCE = 0.9  # a text written by people for this intent; what is left is the intent's own doubt
 
+_UNKNOWN = envelope_pb2.LANGUAGE_UNSPECIFIED
+
 
 class Extractive:
-    """Backend that quotes. It cannot invent, and it needs nothing but the passages."""
+    """Backend that quotes. It cannot invent, and it needs nothing but the passages; without any it says that it has none."""
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, language_of: LanguageOf) -> None:
         self._templates = templates
+        self._language_of = language_of
 
     @property
-    def name(self) -> str:
+    def traits(self) -> Traits:
         """See Backend."""
-        return NAME
+        return Traits(NAME, last_resort=True)
 
-    async def models(self) -> list[str]:
+    async def models(self) -> Sequence[Model]:
         """See Backend."""
-        return [NAME]
+        return [Model(NAME, text_only=True)]
 
-    async def write(self, prompt: Prompt, model: str | None) -> AsyncIterator[Piece]:
+    async def write(self, conversation: Conversation, model: Model) -> AsyncGenerator[Piece]:
         """See Backend; a piece is a sentence."""
+        prompt = conversation.prompt or await self._prompt(conversation.data)
         best = next((index for index, passage in enumerate(prompt.passages) if shorten(passage.text)), None)
         if best is not None:
-            passage = prompt.passages[best]
-            text = self._quote(prompt, passage)
-            finished = Finished(NAME, tokens.count(text), passage.score, used=(best,))
+            text = self._quote(prompt, prompt.passages[best])
+            confidence = prompt.passages[best].score
         else:
             text = self._templates.find(prompt, prompt.intent) or self._templates.must(prompt, NO_ANSWER)
-            finished = Finished(NAME, tokens.count(text), _TEMPLATE_CONFIDENCE)
+            confidence = _TEMPLATE_CONFIDENCE
         pieces = _SENTENCE_END.split(text)
         for index, piece in enumerate(pieces):
-            yield piece if index == len(pieces) - 1 else f"{piece} "
-        yield finished
+            yield chat_pb2.ChatDelta(text=piece if index == len(pieces) - 1 else f"{piece} ")
+        usage = tokens.usage(conversation.data, text)
+        yield Finished(chat_pb2.FINISH_REASON_STOP, usage, used=() if best is None else (best,), confidence=confidence)
+
+    async def _prompt(self, data: chat_pb2.ChatInput) -> Prompt:
+        """What a person last asked in a conversation that a caller wrote."""
+        said = (message for message in reversed(data.messages) if message.role == chat_pb2.CHAT_ROLE_USER)
+        text = " ".join(part.text for part in next(said, chat_pb2.ChatMessage()).content)
+        try:
+            return Prompt(text, await self._language_of(text) if text.strip() else _UNKNOWN)
+        except SalamError:  # it answers whatever else is down
+            return Prompt(text, _UNKNOWN)
 
     def _quote(self, prompt: Prompt, passage: Passage) -> str:
         text = shorten(passage.text)

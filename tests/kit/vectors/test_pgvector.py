@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from servers.kit.postgres import Postgres
-from servers.kit.vectors import Item
-from servers.kit.vectors.interfaces import DIMENSIONS
-from servers.kit.vectors.pgvector import PgVector
-
-AXES = np.eye(DIMENSIONS, dtype=np.float32)
+from servers.kit.vectors.pgvector import GRAPH_FROM, PgVector
+from tests.kit.vectors.items import AXES, SILENT, directions, ids, item, terms
 
 
 @pytest.fixture
@@ -22,7 +19,7 @@ async def tenants(postgres: Postgres) -> tuple[str, str]:
     """Two tenants with an item each."""
     names = f"t{uuid.uuid4().hex}", f"u{uuid.uuid4().hex}"
     for name in names:
-        await PgVector(postgres).replace(name, "d", [Item("x", AXES[0], {"document": "d"})])
+        await PgVector(postgres).put(name, [item("x", AXES[0], "d", {1: 1.0})])
     return names
 
 
@@ -46,9 +43,9 @@ async def test_no_row_can_be_written_for_or_moved_to_another_tenant(
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with postgres.tenant(first) as connection:
             await connection.execute(
-                "INSERT INTO vectors (tenant, id, document, embedding, payload) VALUES ($1, 'y', 'd', $2, '{}')",
+                "INSERT INTO vectors (tenant, id, document, embedding, payload, term_ids, terms) "
+                "SELECT $1, 'y', document, embedding, payload, term_ids, terms FROM vectors",
                 second,
-                AXES[1],
             )
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with postgres.tenant(first) as connection:
@@ -64,8 +61,31 @@ async def test_partitions_are_out_of_reach(postgres: Postgres, tenants: tuple[st
                     await connection.execute(statement.format(partition))
 
 
-async def test_each_tenant_has_a_graph_of_its_own(postgres: Postgres, owner_url: str, tenants: tuple[str, str]) -> None:
+async def test_a_search_looks_at_the_partition_it_was_asked_for_alone(
+    postgres: Postgres, tenants: tuple[str, str]
+) -> None:
+    """Its function runs as the owner, whom row-level security lets see everything."""
+    first, second = tenants
+    async with postgres.tenant(first) as connection:
+        await connection.execute("DELETE FROM vectors")
+    store = PgVector(postgres)
+    assert await store.search(first, AXES[0], terms({1: 1.0}), 10, {}) == []
+    assert ids(await store.search(second, AXES[0], terms({1: 1.0}), 10, {})) == ["x"]
+
+
+async def test_a_large_partition_gets_a_graph_and_a_small_one_none(
+    postgres: Postgres, owner_url: str, tenants: tuple[str, str]
+) -> None:
+    large, small = tenants
+    vectors = directions(GRAPH_FROM, seed=4)
+    await PgVector(postgres).put(large, [item(str(at), vector, "e") for at, vector in enumerate(vectors)])
     connection = await asyncpg.connect(owner_url)
     indexes = await connection.fetch("SELECT tablename FROM pg_indexes WHERE indexdef LIKE '%USING hnsw%'")
     await connection.close()
-    assert {f"vectors_{hashlib.md5(name.encode()).hexdigest()}" for name in tenants} <= {row[0] for row in indexes}
+    with_graph = {row["tablename"] for row in indexes}
+    assert f"vectors_{hashlib.md5(large.encode()).hexdigest()}" in with_graph
+    assert f"vectors_{hashlib.md5(small.encode()).hexdigest()}" not in with_graph
+    # Written later, found through the graph
+    added = (vectors[0] + vectors[1]) / np.linalg.norm(vectors[0] + vectors[1])
+    await PgVector(postgres).put(large, [item("later", added, "e")])
+    assert ids(await PgVector(postgres).search(large, added, SILENT, 1, {})) == ["later"]
