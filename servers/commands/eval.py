@@ -86,30 +86,6 @@ def _bars() -> Iterator[Callable[[str, float], None]]:
         yield lambda name, share: bars.update(bar, description=name, completed=share)
 
 
-@app.command()
-def guardrails(
-    files: Annotated[
-        list[Path],
-        typer.Option("--set", help="Lines of language, label and text with tabs between; repeat it for more."),
-    ],
-    train: Annotated[
-        list[Path] | None, typer.Option(help="The same, for the baseline that learns; repeat it for more.")
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
-) -> None:
-    """Say how many attacks are blocked, and how many everyday messages, by language and kind, without a server."""
-    from servers.commands.evaluation.guardrails import evaluate
-    from servers.commands.evaluation.guardrails import table_of as guardrails_table
-
-    async def work(settings: Settings) -> None:
-        evaluation = await evaluate(settings.models, files, train or [])
-        Console(highlight=False, width=max(_WIDTH, Console().width)).print(guardrails_table(evaluation))
-        if json is not None:
-            json.write_bytes(orjson.dumps(evaluation, option=orjson.OPT_INDENT_2))
-
-    process.run(work)
-
-
 async def _evaluate(models: Path, files: list[Path], train: list[Path], word: str, baselines: bool) -> Evaluation:
     from servers.commands.evaluation.measure import measure_baselines, measure_product  # loads the whole reader
 
