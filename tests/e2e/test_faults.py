@@ -35,14 +35,15 @@ async def _well_again(salambot: Installation) -> None:
         await asyncio.sleep(0.2)
 
 
-async def test_without_triton_rules_read_and_a_person_is_offered(salambot: Installation) -> None:
+async def test_without_triton_rules_read_and_words_find(salambot: Installation) -> None:
     if salambot.process.platform.addresses.triton is None:
         pytest.skip(f"no Triton here: {salambot.process.platform.addresses.without_triton}")
     salambot.kill("tritonserver")
-    data = await salambot.say("Bonjour, où est ma facture ?")
-    assert data["degraded"] is True
-    assert data["language"] == "fr"
-    assert data["route"] == "person"
+    data = await salambot.say("Bonjour, où voir ma facture ?")
+    assert (data["degraded"], data["language"], data["route"]) == (True, "fr", "knowledge")
+    assert data["citations"][0]["loc"] == "#voir-facture"
+    data = await salambot.say("Vendez-vous des chameaux bleus ?")
+    assert (data["degraded"], data["language"], data["route"]) == (True, "fr", "person")
     assert "conseiller" in data["reply_text"]
     for text, language in IN_EVERY_LANGUAGE:
         read = (await salambot.post("/v1/nlu/analyze", {**message(""), "data": {"text": text}})).json()["data"]

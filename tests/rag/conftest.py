@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from rag_client import Client
+from salambot.nlu.v1 import nlu_service_pb2_grpc
 
 from servers.kit.platform import Platform
+from servers.nlu.servicer import open_servicer as open_nlu
 from servers.rag import knowledge
 from tests.rag.serving import rag
 
@@ -30,6 +32,14 @@ async def platform(stores: Path, database_url: str, redis_url: str) -> AsyncIter
     # Imports of tests read from this machine; what tenants may read elsewhere, tests/rag/sources says.
     opened = {"import_private_addresses": True, "import_folders": [stores / "open"]}
     async with rag(database_url, redis_url, stores / "rag", **opened) as platform, platform.jobs.running():
+        yield platform
+
+
+@pytest.fixture(scope="session")
+async def reading(platform: Platform) -> AsyncIterator[Platform]:
+    """The platform with NLU beside RAG."""
+    async with open_nlu(platform) as servicer:
+        nlu_service_pb2_grpc.add_NLUServiceServicer_to_server(servicer, platform.handlers)
         yield platform
 
 

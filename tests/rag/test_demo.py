@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
 from rag_client import Client
 from salambot.common.v1 import envelope_pb2, options_pb2
 from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
@@ -14,17 +12,8 @@ from salambot.rag.v1 import rag_pb2
 from servers.demo import KNOWLEDGE, TENANT, load_demo
 from servers.kit.platform import Platform
 from servers.kit.text.normalise import normalise
-from servers.nlu.servicer import open_servicer as open_nlu
 
 BILL = "salam 3afak fin n9der nshouf la facture ?"
-
-
-@pytest.fixture(scope="module")
-async def installed(platform: Platform) -> AsyncIterator[Platform]:
-    """The platform with NLU beside RAG."""
-    async with open_nlu(platform) as servicer:
-        nlu_service_pb2_grpc.add_NLUServiceServicer_to_server(servicer, platform.handlers)
-        yield platform
 
 
 class _Steps(list[float | None]):
@@ -34,8 +23,8 @@ class _Steps(list[float | None]):
         self.append(fraction)
 
 
-async def test_the_demo_is_loaded_once_and_then_left_alone(installed: Platform, tmp_path: Path) -> None:
-    platform, steps = installed, _Steps()
+async def test_the_demo_is_loaded_once_and_then_left_alone(reading: Platform, tmp_path: Path) -> None:
+    platform, steps = reading, _Steps()
     key = await load_demo(platform, tmp_path, steps)
     assert steps[-1] == 1.0
     assert steps == sorted(steps)
@@ -60,9 +49,9 @@ async def test_the_demo_is_loaded_once_and_then_left_alone(installed: Platform, 
     assert (tmp_path / "demo.key").read_text().strip() == other
 
 
-async def test_the_question_of_the_contract_finds_the_billing_entry(installed: Platform, tmp_path: Path) -> None:
-    await load_demo(installed, tmp_path, _Steps())
-    customer = Client(TENANT, installed, channel=envelope_pb2.CHANNEL_FACEBOOK)
+async def test_the_question_of_the_contract_finds_the_billing_entry(reading: Platform, tmp_path: Path) -> None:
+    await load_demo(reading, tmp_path, _Steps())
+    customer = Client(TENANT, reading, channel=envelope_pb2.CHANNEL_FACEBOOK)
     output = await customer.retrieve(BILL, language=envelope_pb2.LANGUAGE_DARIJA_ARABIZI)
     assert (output.ids[0], output.citations[0].loc) == ("billing-darija-arabizi", "#voir-facture")
     assert output.languages[0] == envelope_pb2.LANGUAGE_DARIJA_ARABIZI
@@ -72,11 +61,11 @@ async def test_the_question_of_the_contract_finds_the_billing_entry(installed: P
 
 
 async def test_a_message_about_a_product_names_it_for_the_demo_tenant_alone(
-    installed: Platform, tenant: str, tmp_path: Path
+    reading: Platform, tenant: str, tmp_path: Path
 ) -> None:
-    key = await load_demo(installed, tmp_path, _Steps())
-    other = await installed.tenants.create_key(tenant, name="test", scopes=[options_pb2.SCOPE_CHAT])
-    nlu = nlu_service_pb2_grpc.NLUServiceStub(installed.channel)
+    key = await load_demo(reading, tmp_path, _Steps())
+    other = await reading.tenants.create_key(tenant, name="test", scopes=[options_pb2.SCOPE_CHAT])
+    nlu = nlu_service_pb2_grpc.NLUServiceStub(reading.channel)
 
     async def products(text: str, tenant: str, key: str) -> list[tuple[str, str]]:
         envelope = envelope_pb2.Envelope(tenant=tenant, channel=envelope_pb2.CHANNEL_FACEBOOK, message_id="m1")

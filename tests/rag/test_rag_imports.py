@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
@@ -13,12 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rag_client import Client
 from salambot.common.v1 import envelope_pb2
-from salambot.nlu.v1 import nlu_service_pb2_grpc
 from salambot.rag.v1 import import_pb2, rag_pb2
 
 from servers.kit.errors import Conflict, InvalidInput, NotFound
 from servers.kit.platform import Platform
-from servers.nlu.servicer import open_servicer as open_nlu
 from servers.rag.imports.names import document_id
 from tests.awaiting import until
 
@@ -194,14 +191,6 @@ async def test_internal_documents_and_those_out_of_date_reach_nobody(client: Cli
     past.valid_until.FromJsonString("2020-01-01T00:00:00Z")
     await client.take({"b.md": DELIVERY.encode()}, source="old", defaults=past)
     assert not [loc for loc in (await client.retrieve("frais de livraison")).citations if loc.loc == "#frais"]
-
-
-@pytest.fixture(scope="module")
-async def reading(platform: Platform) -> AsyncIterator[Platform]:
-    """The platform with NLU beside RAG."""
-    async with open_nlu(platform) as servicer:
-        nlu_service_pb2_grpc.add_NLUServiceServicer_to_server(servicer, platform.handlers)
-        yield platform
 
 
 async def test_the_language_is_recognised_document_by_document(client: Client, reading: Platform) -> None:
