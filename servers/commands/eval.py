@@ -16,8 +16,8 @@ from servers.commands import process
 from servers.commands.evaluation.report import Evaluation, table_of
 from servers.commands.evaluation.samples import Problem, Task, labelled_for, read_samples, task_of
 from servers.kit.errors import InvalidInput
+from servers.kit.inference.encoder import MODEL
 from servers.kit.settings import Settings
-from servers.nlu.intents.encoding import MODEL
 from servers.nlu.labels import read_labels
 
 app = typer.Typer(help="Measure the models on labelled files.", no_args_is_help=True)

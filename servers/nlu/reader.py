@@ -14,6 +14,7 @@ from salambot.nlu.v1 import nlu_pb2
 
 from servers.kit.errors import UpstreamError
 from servers.kit.gathering import Gathering
+from servers.kit.inference.encoder import MODEL
 from servers.kit.inference.interfaces import Inference
 from servers.kit.text import personal_data
 from servers.kit.text.features import encode
@@ -22,7 +23,6 @@ from servers.nlu.code_switching import Span, SpanFinder
 from servers.nlu.conditions import BY_DEFAULT, Conditions
 from servers.nlu.entities import find_entities
 from servers.nlu.entities.finder import Claim
-from servers.nlu.intents.encoding import MODEL
 from servers.nlu.intents.reading import LEAST_CONFIDENCE, IntentReading, decide
 from servers.nlu.labels import Labels, language_of, sentiment_of, urgency_of, word_of
 from servers.nlu.language import SERVED, Identified, language_model, nearest

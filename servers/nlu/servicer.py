@@ -11,13 +11,13 @@ from salambot.nlu.v1 import nlu_pb2, nlu_service_pb2, nlu_service_pb2_grpc
 
 from servers.kit.call import current
 from servers.kit.events import Events
+from servers.kit.inference.encoder import MODEL
 from servers.kit.platform import Platform
 from servers.nlu.bulk import read_in_bulk
 from servers.nlu.cache import AnalysisCache
 from servers.nlu.conditions import Conditions, ConditionsOf
 from servers.nlu.entity_types.catalogue import Catalogue, open_catalogue
 from servers.nlu.entity_types.servicer import EntityTypeRpcs
-from servers.nlu.intents.encoding import MODEL
 from servers.nlu.intents.intents import Intents
 from servers.nlu.intents.servicer import IntentRpcs
 from servers.nlu.labels import read_labels, word_of

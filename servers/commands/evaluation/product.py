@@ -11,9 +11,10 @@ from salambot.nlu.v1 import nlu_pb2
 
 from servers.commands.evaluation.figures import Answers
 from servers.commands.evaluation.samples import OUT_OF_SCOPE, UNKNOWN, Problem, Sample, Task
+from servers.kit.inference.encoder import MODEL
 from servers.kit.inference.interfaces import Inference
 from servers.kit.text.features import encode
-from servers.nlu.intents.encoding import MODEL, Encoder
+from servers.nlu.intents.encoding import Encoder
 from servers.nlu.intents.head import Head, train
 from servers.nlu.labels import Labels, word_of
 from servers.nlu.reader import Reader

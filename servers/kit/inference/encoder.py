@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from servers.kit.inference.interfaces import Inference
 from servers.kit.text import features
+from servers.kit.vectors.interfaces import DIMENSIONS
 
 MODEL = "encoder"
-DIMENSIONS = 256
 _BATCH = 32
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from salambot.llm.v1 import chat_pb2
 
 from servers.kit.errors import InvalidInput, Violation
-from servers.kit.inference.encoder import DIMENSIONS, embed
+from servers.kit.inference.encoder import embed
 from servers.kit.inference.interfaces import Inference
+from servers.kit.vectors.interfaces import DIMENSIONS
 from servers.llm import tokens
 from servers.llm.backend import Model, Traits, Vectors
 

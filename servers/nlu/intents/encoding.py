@@ -7,16 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
+from servers.kit.inference.encoder import MODEL
 from servers.kit.inference.interfaces import Inference
 from servers.kit.text.features import encode
 from servers.nlu.intents.head import Vectors
 from servers.nlu.sight import seen
 
-MODEL, OUTPUT = "encoder", "vector"
-"""The model whose output the heads read."""
+OUTPUT = "vector"
+"""The output of the encoder that the heads read."""
 
 BATCH = 16
-"""Texts that are encoded together: customers' messages wait for no more than these, some 3 ms."""
+"""Texts that are encoded together: customers' messages wait for no more than these."""
 
 
 class Encoder:
